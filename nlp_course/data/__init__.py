@@ -1,0 +1,30 @@
+"""Texts, tokenizers, batches and synthetic tasks: no model in sight."""
+
+from nlp_course.data.batches import Batch, length_mask, pad_batch
+from nlp_course.data.tasks import (
+    Examples,
+    OrderTask,
+    PronounTask,
+    RecallTask,
+)
+from nlp_course.data.text import read_text, topics
+from nlp_course.data.tokenizers import (
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+)
+
+__all__ = [
+    "Batch",
+    "CharTokenizer",
+    "Examples",
+    "OrderTask",
+    "PronounTask",
+    "RecallTask",
+    "Tokenizer",
+    "WordTokenizer",
+    "length_mask",
+    "pad_batch",
+    "read_text",
+    "topics",
+]

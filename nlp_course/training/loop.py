@@ -1,0 +1,93 @@
+"""The training loop: the same five lines in every chapter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from nlp_course.checks import check_positive, shape_of
+from nlp_course.training.ensemble import (
+    Ensemble,
+    clip_gradients,
+    gradient_norms,
+)
+from nlp_course.training.log import TrainingLog
+from nlp_course.training.progress import progress
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How long and how boldly to train.
+
+    Raises ``ValueError`` for a value out of its range.
+    """
+
+    steps: int = 200  # updates of the weights
+    learning_rate: float = 5e-3  # of Adam
+    clip_norm: float | None = 1.0  # longest gradient; None: no clipping
+    log_every: int = 1  # steps between two rows of the log
+
+    def __post_init__(self) -> None:
+        check_positive(steps=self.steps, log_every=self.log_every)
+        if not self.learning_rate > 0:
+            raise ValueError(
+                f"learning_rate must be positive, not {self.learning_rate}"
+            )
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(
+                "clip_norm must be positive, or None for no clipping, "
+                f"not {self.clip_norm}"
+            )
+
+
+def _check_loss(loss: Tensor, model: nn.Module) -> None:
+    """``ValueError`` unless each network has exactly one loss."""
+    wanted = (len(model),) if isinstance(model, Ensemble) else ()
+    if tuple(loss.shape) != wanted:
+        raise ValueError(
+            "loss_of must return one loss for each network, a tensor of "
+            f"shape {wanted}, not {shape_of(loss)}"
+        )
+
+
+def train(
+    model: nn.Module,
+    loss_of: Callable[[int], Tensor],
+    config: TrainingConfig | None = None,
+    *,
+    description: str = "training",
+    optimizer: torch.optim.Optimizer | None = None,
+) -> TrainingLog:
+    """Train a network, or an ``Ensemble`` of them; return the log.
+
+    ``loss_of(step)`` draws a batch and returns the loss: ``()`` for a
+    network, ``(S,)`` for an ensemble (it is summed, so that each network
+    gets its own gradient).  The log has the columns ``step``, ``loss`` and
+    ``gradient_norm`` (before clipping).  The optimizer is Adam unless
+    another is given.
+
+    Raises ``ValueError`` if the loss has another shape.
+    """
+    config = config or TrainingConfig()
+    if optimizer is None:
+        rate = config.learning_rate
+        optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+    log = TrainingLog()
+    model.train()
+    for step in progress(range(1, config.steps + 1), description):
+        loss = loss_of(step)
+        _check_loss(loss, model)
+        optimizer.zero_grad()
+        loss.sum().backward()
+        norms = (
+            gradient_norms(model)
+            if config.clip_norm is None
+            else clip_gradients(model, config.clip_norm)
+        )
+        optimizer.step()
+        if step % config.log_every == 0 or step == config.steps:
+            log.append(step=step, loss=loss.detach(), gradient_norm=norms)
+    return log
