@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 from torch import Tensor, nn
 
 from nlp_course.checks import (
@@ -165,7 +165,7 @@ class RNN(nn.Module):
         check_state("h_0", h_0, (x.shape[0], self.hidden_size), self.W.dtype)
         if lengths is not None:
             check_lengths(lengths, batch=x.shape[0], time=x.shape[1])
-            x = _clear_padding(x, lengths)
+            x = clear_padding(x, lengths)
 
         def step(wx: Tensor, h: Tensor) -> Tensor:
             return rnn_cell(wx, h, self.U, self.b)
@@ -198,8 +198,14 @@ class RNN(nn.Module):
         return ours
 
 
-def _clear_padding(x: Tensor, lengths: Tensor) -> Tensor:
-    """Zeros for the features of padding, were they even NaN."""
+def clear_padding(
+    x: Shaped[Tensor, "batch time *input"], lengths: Int[Tensor, " batch"]
+) -> Shaped[Tensor, "batch time *input"]:
+    """Zeros for the features of padding, were they even NaN.
+
+    Ids are returned as they are: the states frozen by ``scan`` never see
+    those of padding.
+    """
     if not x.is_floating_point():
         return x
     steps = torch.arange(x.shape[1], device=x.device)

@@ -45,7 +45,7 @@ ROLES = {
 COLOURS = {name: role.stand_in for name, role in ROLES.items()}
 
 # Curves side by side: a colour never comes without its own dash and marker.
-SERIES = (
+SERIES: tuple[dict[str, Any], ...] = (
     {"color": COLOURS["hidden"], "linestyle": "-", "marker": "o"},
     {"color": COLOURS["cell"], "linestyle": "--", "marker": "s"},
     {"color": COLOURS["value"], "linestyle": "-.", "marker": "^"},

@@ -51,10 +51,10 @@ def _column(d: Diagram, t: int, x: float, token: str, number: int) -> None:
     """One time step: its token, id, one-hot vector and embedding."""
     d.symbol(f"token{t}", x, -1.4, token)
     d.symbol(f"w{t}", x, -2.7, f"$w_{t} = {number}$", "ink", (1.7, 0.6))
-    d.symbol(f"o{t}", x, -4.0, f"$o_{t}$", "input")
+    d.symbol(f"u{t}", x, -4.0, f"$u_{t}$", "input")
     d.symbol(f"x{t}", x, -7.3, f"$x_{t}$", "input")
     d.arrow("text", f"token{t}", via=((x, -0.7),))  # straight down
     d.arrow(f"token{t}", f"w{t}")
-    d.arrow(f"w{t}", f"o{t}")
-    d.arrow(f"o{t}", "E", "input", via=((x, -4.7),))
+    d.arrow(f"w{t}", f"u{t}")
+    d.arrow(f"u{t}", "E", "input", via=((x, -4.7),))
     d.arrow("E", f"x{t}", "input", via=((x, -6.3),))

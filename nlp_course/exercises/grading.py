@@ -6,6 +6,8 @@ import html
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import torch
@@ -15,7 +17,6 @@ from nlp_course.checks import shape_of
 
 Check = Callable[[Any], str]
 
-_CHAPTERS = ("text_to_tensors", "rnn_unrolling")
 _CHECKS: dict[str, Check] = {}
 
 
@@ -69,8 +70,9 @@ def exercise(key: str) -> Callable[[Check], Check]:
 
 def exercises() -> dict[str, Check]:
     """All checks by the id of their exercise."""
-    for chapter in _CHAPTERS:
-        import_module(f"nlp_course.exercises.{chapter}")
+    folder = Path(__file__).parent
+    for module in iter_modules([str(folder)]):
+        import_module(f"nlp_course.exercises.{module.name}")
     return _CHECKS
 
 

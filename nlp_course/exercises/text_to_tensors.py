@@ -61,9 +61,7 @@ def derive(answer: Any) -> str:
 
 def _gradient(scores: Tensor, targets: Tensor, mask: Tensor) -> Tensor:
     leaf = scores.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(
-        cross_entropy(leaf, targets, mask), leaf
-    )
+    (gradient,) = torch.autograd.grad(cross_entropy(leaf, targets, mask), leaf)
     return gradient
 
 

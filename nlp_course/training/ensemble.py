@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from nlp_course.clipping import clip_factor
 from nlp_course.training.seeds import seeded
 
 
@@ -115,10 +116,8 @@ def clip_gradients(model: nn.Module, threshold: float) -> Tensor:
 
     Raises ``ValueError`` unless ``threshold`` is positive.
     """
-    if not threshold > 0:
-        raise ValueError(f"threshold must be positive, not {threshold}")
     norms = gradient_norms(model)
-    factor = (threshold / norms).clamp(max=1.0)
+    factor = clip_factor(norms, threshold)
     for parameter in model.parameters():
         if parameter.grad is not None:
             shape = (*factor.shape, *[1] * (parameter.dim() - factor.dim()))

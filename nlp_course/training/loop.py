@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -60,14 +60,15 @@ def train(
     *,
     description: str = "training",
     optimizer: torch.optim.Optimizer | None = None,
+    record: Callable[[], Mapping[str, Tensor]] | None = None,
 ) -> TrainingLog:
     """Train a network, or an ``Ensemble`` of them; return the log.
 
     ``loss_of(step)`` draws a batch and returns the loss: ``()`` for a
     network, ``(S,)`` for an ensemble (it is summed, so that each network
     gets its own gradient).  The log has the columns ``step``, ``loss`` and
-    ``gradient_norm`` (before clipping).  The optimizer is Adam unless
-    another is given.
+    ``gradient_norm`` (before clipping), and those that ``record()`` returns
+    after the update.  The optimizer is Adam unless another is given.
 
     Raises ``ValueError`` if the loss has another shape.
     """
@@ -89,5 +90,8 @@ def train(
         )
         optimizer.step()
         if step % config.log_every == 0 or step == config.steps:
-            log.append(step=step, loss=loss.detach(), gradient_norm=norms)
+            more = record() if record is not None else {}
+            log.append(
+                step=step, loss=loss.detach(), gradient_norm=norms, **more
+            )
     return log

@@ -32,10 +32,13 @@ class Reader(nn.Module):
         self.readout = nn.Linear(hidden, classes)
 
     def forward(
-        self, ids: Int[Tensor, "batch time"]
+        self, ids: Int[Tensor, "batch time"], **options: Any
     ) -> Float[Tensor, "batch time classes"]:
-        """Scores of the answers at every step, ``(B, T, C)``."""
-        states: Any = self.recurrent(ids).states  # (B, T, H)
+        """Scores of the answers at every step, ``(B, T, C)``.
+
+        Options go to the recurrent network (``edit`` of a GRU, say).
+        """
+        states: Any = self.recurrent(ids, **options).states  # (B, T, H)
         scores: Tensor = self.readout(states)
         return scores
 
