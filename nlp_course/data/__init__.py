@@ -1,6 +1,7 @@
 """Texts, tokenizers, batches and synthetic tasks: no model in sight."""
 
 from nlp_course.data.batches import Batch, length_mask, pad_batch
+from nlp_course.data.reviews import ReviewTask
 from nlp_course.data.tasks import (
     Examples,
     OrderTask,
@@ -21,6 +22,7 @@ __all__ = [
     "OrderTask",
     "PronounTask",
     "RecallTask",
+    "ReviewTask",
     "Tokenizer",
     "WordTokenizer",
     "length_mask",
