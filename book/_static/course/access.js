@@ -21,6 +21,14 @@ function nameCitations() {
   });
 }
 
+/* Every exercise gives its content the same id, and nothing refers to it. */
+function dropRepeatedIds() {
+  const repeated = "#exercise-content, #solution-content";
+  document.querySelectorAll(repeated).forEach((section) => {
+    section.removeAttribute("id");
+  });
+}
+
 /* What scrolls must be reachable by keyboard, also in what opens later: the
    theme looks only when the page is loaded or the window changes. */
 function reachScrolling() {
@@ -39,5 +47,6 @@ function reachScrolling() {
 document.addEventListener("DOMContentLoaded", () => {
   nameSidebar();
   nameCitations();
+  dropRepeatedIds();
   reachScrolling();
 });

@@ -17,22 +17,38 @@ function setUpExplorable(root) {
     );
   }
 
+  const valuesOf = (slider) => slider.dataset.values.split("|");
+  const outputOf = (slider) => slider.parentElement.querySelector("output");
+
+  /* A longer value must not push the slider away under the reader's finger. */
+  function reserveRoom(slider) {
+    const output = outputOf(slider);
+    output.style.whiteSpace = "nowrap";
+    const widths = valuesOf(slider).map((written) => {
+      output.textContent = written;
+      return output.getBoundingClientRect().width;
+    });
+    output.style.width = `min(${Math.ceil(Math.max(...widths))}px, 100%)`;
+    output.style.whiteSpace = "";
+  }
+
   function update(slider) {
-    const written = slider.dataset.values.split("|")[Number(slider.value)];
+    const written = valuesOf(slider)[Number(slider.value)];
     slider.setAttribute("aria-valuetext", written);
-    slider.parentElement.querySelector("output").textContent = written;
+    outputOf(slider).textContent = written;
     const shown = place();
     frames.forEach((frame, k) => {
       frame.hidden = k !== shown;
     });
   }
 
+  root.querySelector(".course-controls").hidden = false;
   sliders.forEach((slider) => {
+    reserveRoom(slider);
     // a browser may restore the slider of an earlier visit
     update(slider);
     slider.addEventListener("input", () => update(slider));
   });
-  root.querySelector(".course-controls").hidden = false;
 }
 
 document.addEventListener("DOMContentLoaded", () => {
