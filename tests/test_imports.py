@@ -77,8 +77,11 @@ sys.stderr.write("REPORT" + json.dumps({"seen": seen, "changed": changed}))
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # not all of this process's variables: some import may have set them
+    needed = ("HOME", "LANG", "PATH", "SYSTEMROOT", "TMPDIR", "USERPROFILE")
     environment = {
-        **os.environ,
+        **{name: os.environ[name] for name in needed if name in os.environ},
+        "OMP_NUM_THREADS": "1",
         "PYTHONPATH": str(ROOT),
         "PYTHONDONTWRITEBYTECODE": "1",
     }

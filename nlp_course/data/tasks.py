@@ -127,7 +127,7 @@ class OrderTask(_Words):
 
 @dataclass(frozen=True)
 class PronounTask(_Words):
-    """"He" or "she"?  The latest noun decides, at every step.
+    """ "He" or "she"?  The latest noun decides, at every step.
 
     A sentence starts with a noun; each later word is a noun with
     probability ``nouns``, else a filler.  The answer at a step is the gender
