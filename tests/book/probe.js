@@ -328,20 +328,37 @@ window.courseProbe = (() => {
     all(".toggle-hidden").forEach((e) => e.classList.remove("toggle-hidden"));
   }
 
-  /* Leave one of each kind of what comes thousands of times: axe looks at
-     every element, and would look at nothing else for minutes.  Letters in
-     figures are looked at above, and are one picture to a screen reader. */
+  /* Take away what is a thousand elements and one to a screen reader: axe
+     looks at every one.  Letters in figures are looked at above. */
   function thin() {
     all(FIGURES).forEach((svg) => svg.replaceChildren());
     all(".course-frame[hidden]").forEach((frame) => frame.remove());
     all("mjx-container").slice(5).forEach((maths) => maths.replaceChildren());
     const seen = new Set();
     for (const token of all("pre span, .sig span")) {
-      const kind = token.className;
-      if (seen.has(kind)) token.replaceWith(...token.childNodes);
-      seen.add(kind);
+      if (seen.has(token.className)) token.replaceWith(...token.childNodes);
+      seen.add(token.className);
     }
     article().normalize();
+  }
+
+  /* Take away what looks like four before it: the same elements, classes and
+     styles around it, and nothing new inside.  What is left has every colour
+     of the page. */
+  function prune() {
+    const seen = new Map();
+    const alike = (element, around) => {
+      const style = element.getAttribute("style") ?? "";
+      const kind = `${element.localName}.${element.className}.${style}`;
+      const path = `${around}/${kind}`;
+      const before = seen.get(path) ?? 0;
+      seen.set(path, before + 1);
+      const inside = [...element.children].map((e) => alike(e, path));
+      const repeats = before >= 4 && inside.every(Boolean);
+      if (repeats) element.remove();
+      return repeats;
+    };
+    alike(document.body, "");
   }
 
   function explorable(k) {
@@ -363,6 +380,6 @@ window.courseProbe = (() => {
 
   return {
     head, maths, raw, problematic, ids, sideways, code, described, cut,
-    overlaps, small, faint, inks, unfold, thin, explorable,
+    overlaps, small, faint, inks, unfold, thin, prune, explorable,
   };
 })();

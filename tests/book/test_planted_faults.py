@@ -107,9 +107,11 @@ FAULTS: list[Fault] = [
     ("errors", "dialogue: a", WORD, "<script>alert('a')</script>"),
     ("errors", "window: ", WORD, "<script>open('about:blank')</script>"),
 ]
+PALE = '<b style="color:#999">pale</b>'
 UNREADABLE: list[Fault] = [
     ("light", "image-alt", WORD, '<img src="data:," >'),
     ("light", "color-contrast", "<p>", '<p style="color:#999">'),
+    ("light", "color-contrast: <b style", WORD, 9 * "<b>dark</b>" + PALE),
     ("dark", "color-contrast", "<p>", '<p style="color:#555">'),
     ("light", "region", "<main>", "<p>Outside.</p><main>"),
 ]

@@ -50,6 +50,12 @@ class Cell:
             for p in pieces
         ]
 
+    @property
+    def printed(self) -> str:
+        """What the cell printed."""
+        outputs = self.raw.get("outputs", [])
+        return "".join(joined(o["text"]) for o in outputs if "text" in o)
+
     @cached_property
     def tree(self) -> ast.Module:
         """The syntax; an empty module if it is not plain Python."""

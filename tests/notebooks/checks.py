@@ -105,11 +105,12 @@ def parameters(notebook: Notebook) -> list[str]:
 
 
 def widths(notebook: Notebook) -> list[str]:
-    """Longer lines are cut off on the page."""
+    """Longer lines scroll sideways on the page, in code and in print."""
     return [
         f"{cell} has a line of {len(line)} characters: {line.strip()[:40]}…"
         for cell in notebook.code
-        for line in cell.source.splitlines()
+        for text in (cell.source, cell.printed)
+        for line in text.splitlines()
         if len(line) > WIDTH
     ]
 

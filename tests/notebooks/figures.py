@@ -48,8 +48,7 @@ def pictures(notebook: Notebook) -> list[str]:
         f"{cell} shows a picture with {ast.unparse(node)}; use show(…)"
         for cell in notebook.code
         for node in ast.walk(cell.tree)
-        if isinstance(node, ast.Attribute)
-        and ast.unparse(node) in ("plt.show", "pyplot.show", "fig.show")
+        if isinstance(node, ast.Attribute) and node.attr == "show"
     ]
 
 

@@ -90,6 +90,7 @@ FAULTS = [
 PICTURE = {"output_type": "display_data", "data": {"image/png": "x"}}
 HTML = {"output_type": "display_data", "data": {"text/html": "x"}}
 STDERR = {"output_type": "stream", "name": "stderr", "text": "x"}
+WIDE = {"output_type": "stream", "name": "stdout", "text": ["x" * 80]}
 ERROR = {"output_type": "error", "ename": "E", "evalue": ""}
 
 # check, what it says, the cell, the field of the file, its new value
@@ -100,6 +101,7 @@ STORED: list[tuple[Check, str, str, str, Any]] = [
     (checks.outputs, "text/html", SHOW, "outputs", [HTML]),
     (checks.outputs, "stderr", SHOW, "outputs", [STDERR]),
     (checks.outputs, "an error", SHOW, "outputs", [ERROR]),
+    (checks.widths, "80 characters", SHOW, "outputs", [WIDE]),
     (checks.metadata, "editable", CLAIM, "metadata", {"editable": True}),
     (checks.tags, "'skip'", CLAIM, "metadata", {"tags": ["skip"]}),
     (checks.parameters, "first code", PARAMETERS, "metadata", {}),
