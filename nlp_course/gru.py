@@ -28,19 +28,18 @@ from functools import partial
 from typing import Literal, NamedTuple, Self
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nlp_course.checks import (
-    check_inputs,
-    check_lengths,
-    check_positive,
-    check_state,
-    check_tensor,
-    shape_of,
+from nlp_course.recurrent import (
+    RecurrentLayer,
+    RecurrentStack,
+    check_layers,
+    check_reference,
+    like,
+    states_before,
 )
-from nlp_course.rnn import RNNOutput, clear_padding, scan
+from nlp_course.rnn import scan
 
 Reset = Literal["after", "before"]
 
@@ -60,12 +59,17 @@ class GRUOutput(NamedTuple):
     """What the network returns.
 
     ``states (B, T, H)`` are those of the top layer; past the end of a
-    shorter sequence they are frozen.  ``last`` is the state after the last
-    real step: ``(B, H)``, or ``(layers, B, H)`` for several layers.
+    shorter sequence they are frozen.  ``h_n (L, B, H)`` are the states of
+    every layer after the last real step of each sequence.
     """
 
     states: Float[Tensor, "batch time hidden"]
-    last: Float[Tensor, "*layers batch hidden"]
+    h_n: Float[Tensor, "layers batch hidden"]
+
+    @property
+    def last(self) -> Float[Tensor, "batch hidden"]:
+        """The last hidden state of the uppermost layer."""
+        return self.h_n[..., -1, :, :]
 
 
 class GRUStep(NamedTuple):
@@ -120,16 +124,78 @@ def clamp_gates(z: float | None = None, r: float | None = None) -> Edit:
     return edit
 
 
-class GRU(nn.Module):
-    """A gated recurrent network, equal to ``torch.nn.GRU``.
+class GRULayer(RecurrentLayer):
+    """The weights of one layer: ``W (3H, D)``, ``U (3H, H)``, ``b (3H,)``.
 
-    Parameters of the first layer: ``W (3H, D)``, ``U (3H, H)``, ``b (3H,)``,
-    each with the rows of reset, update and candidate one below the other,
-    and ``b_U (H,)``, the bias beside the candidate's ``U``.  It stands inside
+    The rows of reset, update and candidate stand one below the other.
+    ``b_U (H,)`` is the bias beside the candidate's ``U``: it stands inside
     the product with the reset gate and can therefore not be added to ``b``;
-    with ``reset="before"`` there is none.  All start uniform in
-    :math:`\\pm 1/\\sqrt{H}`, as in PyTorch.  Further layers are a network of
-    their own, ``above``, which reads the states of this one.
+    with ``reset="before"`` there is none.
+    """
+
+    blocks = 3
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        reset: Reset = "after",
+        *,
+        dtype: torch.dtype | None = None,
+        device: torch.device | str | None = None,
+    ) -> None:
+        super().__init__(input_size, hidden_size, dtype=dtype, device=device)
+        bound = 1 / math.sqrt(hidden_size)
+        self.b_U = (
+            nn.Parameter(self.U.new_empty(hidden_size).uniform_(-bound, bound))
+            if reset == "after"
+            else None
+        )
+
+    def read(
+        self, x: Float[Tensor, "batch time input"] | Int[Tensor, "batch time"]
+    ) -> Float[Tensor, "batch time three_hidden"]:
+        """:math:`W x_t + b` for all steps at once; ids pick columns of W."""
+        return super().read(x) + self.b  # (B, T, 3H)
+
+    def forward(
+        self,
+        x: Float[Tensor, "batch time input"] | Int[Tensor, "batch time"],
+        h_0: Float[Tensor, "batch hidden"],
+        lengths: Int[Tensor, " batch"] | None = None,
+        edit: Callable[[int, Gates], Gates] | None = None,
+    ) -> Float[Tensor, "batch time hidden"]:
+        """The state after every step."""
+        count = itertools.count()
+
+        def step(wx: Tensor, h: Tensor) -> Tensor:
+            now = None if edit is None else partial(edit, next(count))
+            return gru_cell(wx, h, self.U, self.b_U, now).h
+
+        return scan(step, self.read(x), h_0, lengths).states
+
+    @torch.no_grad()
+    def copy_from(self, reference: nn.RNNBase, layer: int = 0) -> None:
+        """Take the weights of one layer of PyTorch's network.
+
+        Its two biases a gate can be added up, but with ``reset="after"`` not
+        those of the candidate.
+        """
+        super().copy_from(reference, layer)
+        if self.b_U is not None:
+            theirs = dict(reference.named_parameters())
+            new = theirs[f"bias_ih_l{layer}"].chunk(3)[2]
+            self.b.chunk(3)[2].copy_(new)
+            self.b_U.copy_(theirs[f"bias_hh_l{layer}"].chunk(3)[2])
+
+
+class GRU(RecurrentStack[GRULayer]):
+    """One or more layers of gated recurrent units, like ``torch.nn.GRU``.
+
+    Layer 0 reads the input, each further layer the hidden states of the one
+    below.  All weights start uniform in :math:`\\pm 1/\\sqrt{H}`, as in
+    PyTorch.  ``reset`` says where the reset gate acts: "after" the product
+    with :math:`U_n`, as in PyTorch, or "before" it, as in the paper.
 
     Raises ``ValueError`` if a size is not a positive integer, or ``reset``
     is neither "after" nor "before".
@@ -145,55 +211,16 @@ class GRU(nn.Module):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        super().__init__()
-        check_positive(
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-        )
         if reset not in ("after", "before"):
             raise ValueError(
                 'reset must be "after" (r ⊙ (U h)) or "before" (U (r ⊙ h)), '
                 f"not {reset!r}"
             )
-        D, H, self.reset = input_size, hidden_size, reset
-
-        def weight(*shape: int) -> nn.Parameter:
-            return nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
-
-        self.W, self.U, self.b = (
-            weight(3 * H, D),
-            weight(3 * H, H),
-            weight(3 * H),
+        sizes = [input_size] + [hidden_size] * (check_layers(num_layers) - 1)
+        super().__init__(
+            GRULayer(D, hidden_size, reset, dtype=dtype, device=device)
+            for D in sizes
         )
-        self.b_U = weight(H) if reset == "after" else None
-        self.reset_parameters()
-        self.above = (
-            GRU(H, H, num_layers - 1, reset, dtype=dtype, device=device)
-            if num_layers > 1
-            else None
-        )
-
-    @property
-    def input_size(self) -> int:
-        """Number of input features ``D`` (or words in the vocabulary)."""
-        return self.W.shape[1]
-
-    @property
-    def hidden_size(self) -> int:
-        """Number of hidden units ``H``."""
-        return self.U.shape[1]
-
-    @property
-    def layers(self) -> tuple[GRU, ...]:
-        """This layer and all above it, from the input upwards."""
-        return (self, *(self.above.layers if self.above is not None else ()))
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            nn.init.uniform_(weight, -bound, bound)
 
     @torch.no_grad()
     def set_gate_biases(
@@ -204,27 +231,12 @@ class GRU(nn.Module):
         A large positive bias of the update gate keeps the state.  Gates that
         are not named keep their biases.
         """
-        for layer in self.layers:
+        for layer in self.stack:
             b_r, b_z, _ = layer.b.chunk(3)
             for bias, value in ((b_z, update), (b_r, reset)):
                 if value is not None:
                     bias.fill_(value)
         return self
-
-    def initial_state(
-        self, batch: int
-    ) -> Float[Tensor, "*layers batch hidden"]:
-        """Zeros: ``(B, H)``, or ``(layers, B, H)`` for several layers."""
-        shape = (len(self.layers), batch, self.hidden_size)
-        return self.W.new_zeros(shape if self.above is not None else shape[1:])
-
-    def read(
-        self, x: Float[Tensor, "batch time input"] | Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "batch time three_hidden"]:
-        """:math:`W x_t + b` for all steps at once; ids pick columns of W."""
-        if x.is_floating_point():
-            return x @ self.W.T + self.b  # (B, T, 3H)
-        return F.embedding(x, self.W.T) + self.b  # (B, T, 3H)
 
     def forward(
         self,
@@ -236,8 +248,8 @@ class GRU(nn.Module):
         """Run the cell over every step, layer upon layer.
 
         Shapes: ``x (B, T, D)`` of the weights' dtype, or ids ``(B, T)``;
-        ``h_0 (B, H)``, or ``(layers, B, H)`` for several layers, zero if
-        absent; ``lengths (B,)``, integers from 1 to ``T``.
+        ``h_0 (L, B, H)``, zero if absent, with one layer also ``(B, H)``;
+        ``lengths (B,)``, integers from 1 to ``T``.
 
         ``edit(layer, t, gates)``, if given, returns the gates to be used in
         place of those computed, for experiments: layers and steps count from
@@ -247,15 +259,10 @@ class GRU(nn.Module):
         of range, ``TypeError`` for a wrong dtype; the message names the
         argument, what was expected and what came.
         """
-        starts, x = self._checked(x, h_0, lengths)
-        ends = []
-        for k, (layer, start) in enumerate(
-            zip(self.layers, starts, strict=True)
-        ):
-            of_layer = None if edit is None else partial(edit, k)
-            x, end = _run(layer, x, start, lengths, of_layer)
-            ends.append(end)
-        return GRUOutput(x, end if self.above is None else torch.stack(ends))
+        runs = self._run(x, h_0, lengths, edit)
+        # frozen past the end: the last column is the last real step
+        h_n = torch.stack([run.states[:, -1] for run in runs])
+        return GRUOutput(runs[-1].states, h_n)
 
     def gates(
         self,
@@ -268,32 +275,33 @@ class GRU(nn.Module):
         Arguments and errors are those of ``forward``.  On padding only the
         state has a meaning: it is frozen.
         """
-        starts, x = self._checked(x, h_0, lengths)
         watched = []
-        for layer, start in zip(self.layers, starts, strict=True):
-            states = _run(layer, x, start, lengths).states
+        runs = self._run(x, h_0, lengths)
+        for layer, run in zip(self.stack, runs, strict=True):
             # h_{t-1} of every step is known now, so no loop is needed
-            before = torch.cat([start.unsqueeze(1), states[:, :-1]], dim=1)
-            steps = gru_cell(layer.read(x), before, layer.U, layer.b_U)
-            watched.append(steps._replace(h=states))
-            x = states
+            before = states_before(run.states, run.h_0)
+            step = gru_cell(layer.read(run.below), before, layer.U, layer.b_U)
+            watched.append(step._replace(h=run.states))
         return tuple(watched)
 
-    def _checked(
-        self, x: Tensor, h_0: Tensor | None, lengths: Tensor | None
-    ) -> tuple[tuple[Tensor, ...], Tensor]:
-        """One start for each layer, and the input without its padding."""
-        check_inputs(x, self.input_size, self.W.dtype)
-        B, T = x.shape[:2]
-        if h_0 is None:
-            h_0 = self.initial_state(B)
-        starts = _starts(h_0, layers=len(self.layers))
-        for start in starts:
-            check_state("h_0", start, (B, self.hidden_size), self.W.dtype)
-        if lengths is not None:
-            check_lengths(lengths, batch=B, time=T)
-            x = clear_padding(x, lengths)
-        return starts, x
+    def _run(
+        self,
+        x: Tensor,
+        h_0: Tensor | None,
+        lengths: Tensor | None,
+        edit: Edit | None = None,
+    ) -> list[_Run]:
+        """All layers, from the input upwards."""
+        below, runs = self.checked(x, lengths), []
+        starts = self.start("h_0", h_0, len(x))
+        for k, (layer, start) in enumerate(
+            zip(self.stack, starts, strict=True)
+        ):
+            of_layer = None if edit is None else partial(edit, k)
+            states = layer(below, start, lengths, of_layer)
+            runs.append(_Run(below, start, states))
+            below = states
+        return runs
 
     @classmethod
     def from_torch(cls, reference: nn.GRU, reset: Reset = "after") -> GRU:
@@ -306,70 +314,29 @@ class GRU(nn.Module):
         Raises ``ValueError`` for a network with two directions, without
         biases or with dropout, ``TypeError`` for another kind of network.
         """
-        _check_reference(reference)
-        theirs = dict(reference.named_parameters())
-        first = theirs["weight_ih_l0"]
+        check_reference(
+            "GRU",
+            reference,
+            nn.GRU,
+            bidirectional=False,
+            bias=True,
+            dropout=0.0,
+        )
         ours = cls(
             reference.input_size,
             reference.hidden_size,
             reference.num_layers,
             reset,
-            dtype=first.dtype,
-            device=first.device,
+            **like(reference),
         )
-        with torch.no_grad():
-            for k, layer in enumerate(ours.layers):
-                b, b_hidden = theirs[f"bias_ih_l{k}"], theirs[f"bias_hh_l{k}"]
-                layer.W.copy_(theirs[f"weight_ih_l{k}"])
-                layer.U.copy_(theirs[f"weight_hh_l{k}"])
-                layer.b.copy_(b + b_hidden)
-                if layer.b_U is not None:
-                    layer.b.chunk(3)[2].copy_(b.chunk(3)[2])
-                    layer.b_U.copy_(b_hidden.chunk(3)[2])
+        for k, layer in enumerate(ours.stack):
+            layer.copy_from(reference, k)
         return ours
 
 
-def _run(
-    layer: GRU,
-    x: Tensor,
-    start: Tensor,
-    lengths: Tensor | None,
-    edit: Callable[[int, Gates], Gates] | None = None,
-) -> RNNOutput:
-    """One layer over all steps, whatever stands above it."""
-    count = itertools.count()
+class _Run(NamedTuple):
+    """What one layer read, where it began, and its states."""
 
-    def step(wx: Tensor, h: Tensor) -> Tensor:
-        now = None if edit is None else partial(edit, next(count))
-        return gru_cell(wx, h, layer.U, layer.b_U, now).h
-
-    return scan(step, layer.read(x), start, lengths)
-
-
-def _starts(h_0: Tensor, *, layers: int) -> tuple[Tensor, ...]:
-    """``h_0`` layer by layer."""
-    check_tensor("h_0", h_0)
-    if layers == 1:
-        return (h_0,)
-    if h_0.dim() != 3 or h_0.shape[0] != layers:
-        raise ValueError(
-            f"h_0 of a network with {layers} layers must have shape "
-            f"({layers}, batch, hidden), not {shape_of(h_0)}"
-        )
-    return h_0.unbind()
-
-
-def _check_reference(reference: nn.GRU) -> None:
-    if not isinstance(reference, nn.GRU):
-        raise TypeError(
-            "GRU.from_torch copies a torch.nn.GRU, "
-            f"not {type(reference).__name__}"
-        )
-    wanted = {"bidirectional": False, "bias": True, "dropout": 0.0}
-    for name, value in wanted.items():
-        found = getattr(reference, name)
-        if found != value:
-            raise ValueError(
-                f"GRU.from_torch copies a network with {name}={value!r}, "
-                f"but this one has {name}={found!r}"
-            )
+    below: Tensor
+    h_0: Tensor
+    states: Tensor

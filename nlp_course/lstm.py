@@ -25,25 +25,23 @@ Cummins, *Learning to Forget*, Neural Computation 12 (2000).
 from __future__ import annotations
 
 import itertools
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple, Self
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nlp_course.checks import (
-    check_dtype,
-    check_inputs,
-    check_lengths,
-    check_positive,
-    check_tensor,
-    shape_of,
+from nlp_course.recurrent import (
+    RecurrentLayer,
+    RecurrentStack,
+    check_layers,
+    check_reference,
+    like,
+    states_before,
 )
-from nlp_course.rnn import clear_padding, scan
+from nlp_course.rnn import scan
 
 
 class Gates(NamedTuple):
@@ -134,31 +132,10 @@ def lstm_cell(
     return lstm_update(lstm_gates(wx, h, U, b), c)
 
 
-class LSTMLayer(nn.Module):
+class LSTMLayer(RecurrentLayer):
     """The weights of one layer: ``W (4H, D)``, ``U (4H, H)``, ``b (4H,)``."""
 
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ) -> None:
-        super().__init__()
-        D, H = input_size, hidden_size
-        self.W, self.U, self.b = (
-            nn.Parameter(torch.empty(shape, dtype=dtype, device=device))
-            for shape in ((4 * H, D), (4 * H, H), (4 * H,))
-        )
-
-    def read(
-        self, x: Float[Tensor, "batch time input"] | Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "batch time four_hidden"]:
-        """:math:`W x_t` for all steps at once; ids pick columns of W."""
-        if x.is_floating_point():
-            return x @ self.W.T  # (B, T, 4H)
-        return F.embedding(x, self.W.T)  # (B, T, 4H)
+    blocks = 4
 
     def forward(
         self,
@@ -188,7 +165,7 @@ class LSTMLayer(nn.Module):
         return states, cells
 
 
-class LSTM(nn.Module):
+class LSTM(RecurrentStack[LSTMLayer]):
     """One or more layers of LSTM cells, equal to ``torch.nn.LSTM``.
 
     Layer 0 reads the input, each further layer the hidden states of the one
@@ -207,38 +184,11 @@ class LSTM(nn.Module):
         dtype: torch.dtype | None = None,
         device: torch.device | str | None = None,
     ) -> None:
-        super().__init__()
-        check_positive(
-            input_size=input_size,
-            hidden_size=hidden_size,
-            num_layers=num_layers,
-        )
-        sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(
+        sizes = [input_size] + [hidden_size] * (check_layers(num_layers) - 1)
+        super().__init__(
             LSTMLayer(D, hidden_size, dtype=dtype, device=device)
             for D in sizes
         )
-        self.reset_parameters()
-
-    @property
-    def _stack(self) -> list[LSTMLayer]:
-        return [layer for layer in self.layers if isinstance(layer, LSTMLayer)]
-
-    @property
-    def input_size(self) -> int:
-        """Number of input features ``D`` (or words in the vocabulary)."""
-        return self._stack[0].W.shape[1]
-
-    @property
-    def hidden_size(self) -> int:
-        """Number of hidden units ``H``."""
-        return self._stack[0].U.shape[1]
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            nn.init.uniform_(weight, -bound, bound)
 
     @torch.no_grad()
     def set_gate_biases(
@@ -253,7 +203,7 @@ class LSTM(nn.Module):
         A large positive bias opens a gate, a large negative one shuts it.
         Gates that are not named keep their biases.
         """
-        for layer in self._stack:
+        for layer in self.stack:
             b_i, b_f, _, b_o = layer.b.chunk(4)
             for bias, value in ((b_i, input), (b_f, forget), (b_o, output)):
                 if value is not None:
@@ -282,15 +232,13 @@ class LSTM(nn.Module):
         of range, ``TypeError`` for a wrong dtype; the message names the
         argument, what was expected and what came.
         """
-        x, h_0, c_0 = self._checked(x, h_0, c_0, lengths)
         runs = self._run(x, h_0, c_0, lengths, edit)
-        states, cells = runs[-1]
         return LSTMOutput(
-            states,
-            cells,
+            runs[-1].states,
+            runs[-1].cells,
             # frozen past the end: the last column is the last real step
-            torch.stack([h[:, -1] for h, _ in runs]),
-            torch.stack([c[:, -1] for _, c in runs]),
+            torch.stack([run.states[:, -1] for run in runs]),
+            torch.stack([run.cells[:, -1] for run in runs]),
         )
 
     def gates(
@@ -305,66 +253,37 @@ class LSTM(nn.Module):
         Arguments and errors are those of ``forward``.  On padding they are
         computed too, and nothing uses them.
         """
-        x, h_0, c_0 = self._checked(x, h_0, c_0, lengths)
-        watched, below = [], x
+        watched = []
         runs = self._run(x, h_0, c_0, lengths)
-        for k, (layer, (states, _)) in enumerate(
-            zip(self._stack, runs, strict=True)
-        ):
-            first = h_0[k].unsqueeze(1)
-            before = torch.cat([first, states[:, :-1]], dim=1)  # h_{t-1}
-            wx = layer.read(below)
+        for layer, run in zip(self.stack, runs, strict=True):
+            # h_{t-1} of every step is known now, so no loop is needed
+            before = states_before(run.states, run.h_0)
+            wx = layer.read(run.below)
             watched.append(lstm_gates(wx, before, layer.U, layer.b))
-            below = states
         return tuple(watched)
 
     def _run(
         self,
         x: Tensor,
-        h_0: Tensor,
-        c_0: Tensor,
-        lengths: Tensor | None,
-        edit: Edit | None = None,
-    ) -> list[tuple[Tensor, Tensor]]:
-        """States and cells of every layer."""
-        runs: list[tuple[Tensor, Tensor]] = []
-        for k, layer in enumerate(self._stack):
-            of_layer = None if edit is None else partial(edit, k)
-            runs.append(layer(x, h_0[k], c_0[k], lengths, of_layer))
-            x = runs[-1][0]
-        return runs
-
-    def _checked(
-        self,
-        x: Tensor,
         h_0: Tensor | None,
         c_0: Tensor | None,
         lengths: Tensor | None,
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """The input without its padding, and both starts ``(L, B, H)``."""
-        check_inputs(x, self.input_size, self._stack[0].W.dtype)
-        if lengths is not None:
-            check_lengths(lengths, batch=x.shape[0], time=x.shape[1])
-            x = clear_padding(x, lengths)
-        h_0 = self._start("h_0", h_0, x.shape[0])
-        c_0 = self._start("c_0", c_0, x.shape[0])
-        return x, h_0, c_0
-
-    def _start(self, name: str, state: Tensor | None, batch: int) -> Tensor:
-        weight = self._stack[0].W
-        wanted = (len(self.layers), batch, self.hidden_size)
-        if state is None:
-            return weight.new_zeros(wanted)
-        check_tensor(name, state)
-        if len(self.layers) == 1 and state.dim() == 2:
-            state = state.unsqueeze(0)
-        if tuple(state.shape) != wanted:
-            raise ValueError(
-                f"{name} must have shape {wanted} = (layers, batch, hidden), "
-                f"not {shape_of(state)}"
-            )
-        check_dtype(name, state, weight.dtype)
-        return state
+        edit: Edit | None = None,
+    ) -> list[_Run]:
+        """All layers, from the input upwards."""
+        below, runs = self.checked(x, lengths), []
+        starts = (
+            self.start("h_0", h_0, len(x)),
+            self.start("c_0", c_0, len(x)),
+        )
+        for k, (layer, h, c) in enumerate(
+            zip(self.stack, *starts, strict=True)
+        ):
+            of_layer = None if edit is None else partial(edit, k)
+            states, cells = layer(below, h, c, lengths, of_layer)
+            runs.append(_Run(below, h, states, cells))
+            below = states
+        return runs
 
     @classmethod
     def from_torch(cls, reference: nn.LSTM) -> LSTM:
@@ -376,41 +295,30 @@ class LSTM(nn.Module):
         biases, with dropout or with a projection, and ``TypeError`` for
         another kind of network.
         """
-        _check_reference(reference)
-        theirs = dict(reference.named_parameters())
-        weight = theirs["weight_ih_l0"]
+        check_reference(
+            "LSTM",
+            reference,
+            nn.LSTM,
+            bidirectional=False,
+            bias=True,
+            dropout=0.0,
+            proj_size=0,
+        )
         ours = cls(
             reference.input_size,
             reference.hidden_size,
             reference.num_layers,
-            dtype=weight.dtype,
-            device=weight.device,
+            **like(reference),
         )
-        with torch.no_grad():
-            for k, layer in enumerate(ours._stack):
-                layer.W.copy_(theirs[f"weight_ih_l{k}"])
-                layer.U.copy_(theirs[f"weight_hh_l{k}"])
-                layer.b.copy_(theirs[f"bias_ih_l{k}"])
-                layer.b.add_(theirs[f"bias_hh_l{k}"])
+        for k, layer in enumerate(ours.stack):
+            layer.copy_from(reference, k)
         return ours
 
 
-def _check_reference(reference: nn.LSTM) -> None:
-    if not isinstance(reference, nn.LSTM):
-        raise TypeError(
-            "LSTM.from_torch copies a torch.nn.LSTM, "
-            f"not {type(reference).__name__}"
-        )
-    wanted = {
-        "bidirectional": False,
-        "bias": True,
-        "dropout": 0.0,
-        "proj_size": 0,
-    }
-    for name, value in wanted.items():
-        found = getattr(reference, name)
-        if found != value:
-            raise ValueError(
-                f"LSTM.from_torch copies a network with {name}={value!r}, "
-                f"but this one has {name}={found!r}"
-            )
+class _Run(NamedTuple):
+    """What one layer read, where it began, and both its states."""
+
+    below: Tensor
+    h_0: Tensor
+    states: Tensor
+    cells: Tensor

@@ -15,20 +15,19 @@ Learning* (2016), equation 10.8.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nlp_course.checks import (
-    check_inputs,
-    check_lengths,
-    check_positive,
-    check_state,
+from nlp_course.checks import check_state
+from nlp_course.recurrent import (
+    RecurrentLayer,
+    check_reference,
+    checked_inputs,
+    like,
 )
 
 
@@ -85,7 +84,7 @@ def scan(
     return RNNOutput(torch.stack(states, dim=1), h)
 
 
-class RNN(nn.Module):
+class RNN(RecurrentLayer):
     """A one-layer recurrent network, equal to ``torch.nn.RNN``.
 
     Parameters: ``W (H, D)`` reads the input, ``U (H, H)`` the previous
@@ -94,54 +93,6 @@ class RNN(nn.Module):
 
     Raises ``ValueError`` if a size is not a positive integer.
     """
-
-    def __init__(
-        self,
-        input_size: int,
-        hidden_size: int,
-        *,
-        dtype: torch.dtype | None = None,
-        device: torch.device | str | None = None,
-    ) -> None:
-        super().__init__()
-        check_positive(input_size=input_size, hidden_size=hidden_size)
-        D, H = input_size, hidden_size
-        self.W = nn.Parameter(torch.empty(H, D, dtype=dtype, device=device))
-        self.U = nn.Parameter(torch.empty(H, H, dtype=dtype, device=device))
-        self.b = nn.Parameter(torch.empty(H, dtype=dtype, device=device))
-        self.reset_parameters()
-
-    @property
-    def input_size(self) -> int:
-        """Number of input features ``D`` (or words in the vocabulary)."""
-        return self.W.shape[1]
-
-    @property
-    def hidden_size(self) -> int:
-        """Number of hidden units ``H``."""
-        return self.W.shape[0]
-
-    def reset_parameters(self) -> None:
-        """Draw all weights anew from U(-1/sqrt(H), 1/sqrt(H))."""
-        bound = 1 / math.sqrt(self.hidden_size)
-        for weight in self.parameters():
-            nn.init.uniform_(weight, -bound, bound)
-
-    def initial_state(self, batch: int) -> Float[Tensor, "batch hidden"]:
-        """The zero state in which every sequence starts, ``(B, H)``."""
-        return self.W.new_zeros(batch, self.hidden_size)
-
-    def read(
-        self, x: Float[Tensor, "batch time input"] | Int[Tensor, "batch time"]
-    ) -> Float[Tensor, "batch time hidden"]:
-        """:math:`W x_t` for all steps at once.
-
-        Integer ids ``(B, T)`` stand for one-hot vectors: the product with a
-        one-hot vector picks a column of ``W``, :eq:`eq-embedding`.
-        """
-        if x.is_floating_point():
-            return x @ self.W.T  # (B, T, H)
-        return F.embedding(x, self.W.T)  # (B, T, H)
 
     def forward(
         self,
@@ -159,13 +110,10 @@ class RNN(nn.Module):
         of range, ``TypeError`` for a wrong dtype; the message names the
         argument, what was expected and what came.
         """
-        check_inputs(x, self.input_size, self.W.dtype)
+        x = checked_inputs(self, x, lengths)
         if h_0 is None:
             h_0 = self.initial_state(x.shape[0])
         check_state("h_0", h_0, (x.shape[0], self.hidden_size), self.W.dtype)
-        if lengths is not None:
-            check_lengths(lengths, batch=x.shape[0], time=x.shape[1])
-            x = clear_padding(x, lengths)
 
         def step(wx: Tensor, h: Tensor) -> Tensor:
             return rnn_cell(wx, h, self.U, self.b)
@@ -182,53 +130,17 @@ class RNN(nn.Module):
         directions, without biases or with another nonlinearity, and
         ``TypeError`` for another kind of network.
         """
-        _check_reference(reference)
-        theirs = dict(reference.named_parameters())
-        weight = theirs["weight_ih_l0"]
+        check_reference(
+            "RNN",
+            reference,
+            nn.RNN,
+            num_layers=1,
+            bidirectional=False,
+            bias=True,
+            nonlinearity="tanh",
+        )
         ours = cls(
-            reference.input_size,
-            reference.hidden_size,
-            dtype=weight.dtype,
-            device=weight.device,
+            reference.input_size, reference.hidden_size, **like(reference)
         )
-        with torch.no_grad():
-            ours.W.copy_(weight)
-            ours.U.copy_(theirs["weight_hh_l0"])
-            ours.b.copy_(theirs["bias_ih_l0"] + theirs["bias_hh_l0"])
+        ours.copy_from(reference)
         return ours
-
-
-def clear_padding(
-    x: Shaped[Tensor, "batch time *input"], lengths: Int[Tensor, " batch"]
-) -> Shaped[Tensor, "batch time *input"]:
-    """Zeros for the features of padding, were they even NaN.
-
-    Ids are returned as they are: the states frozen by ``scan`` never see
-    those of padding.
-    """
-    if not x.is_floating_point():
-        return x
-    steps = torch.arange(x.shape[1], device=x.device)
-    real = steps < lengths.unsqueeze(-1)  # (B, T)
-    return torch.where(real.unsqueeze(-1), x, 0.0)
-
-
-def _check_reference(reference: nn.RNN) -> None:
-    if not isinstance(reference, nn.RNN):
-        raise TypeError(
-            "RNN.from_torch copies a torch.nn.RNN, "
-            f"not {type(reference).__name__}"
-        )
-    wanted = {
-        "num_layers": 1,
-        "bidirectional": False,
-        "bias": True,
-        "nonlinearity": "tanh",
-    }
-    for name, value in wanted.items():
-        found = getattr(reference, name)
-        if found != value:
-            raise ValueError(
-                f"RNN.from_torch copies a network with {name}={value!r}, "
-                f"but this one has {name}={found!r}"
-            )

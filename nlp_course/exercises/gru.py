@@ -99,7 +99,7 @@ def build(answer: Callable[[nn.GRU, Tensor], Tensor]) -> str:
         )[0]
         if got is None:
             raise WrongAnswer("no gradient reaches PyTorch's weights")
-        due = torch.autograd.grad((wanted * weigh).sum(), ours.U)[0]
+        due = torch.autograd.grad((wanted * weigh).sum(), ours.stack[0].U)[0]
         expect_tensor(got, due, what="the gradient of U")
     return "right: the same weights, another function"
 
