@@ -14,16 +14,12 @@ from torch import Tensor, nn
 
 from nlp_course.gradients import (
     DeepNet,
-    LayerRecord,
-    Thresholds,
     chain_bound,
     chain_gradients,
     chain_inputs,
-    diagnose,
     gradient_by_layer,
     growth_rate,
     jacobian_product_norms,
-    log_of_network,
     sigmoid_slope,
     state_jacobian,
 )
@@ -31,9 +27,13 @@ from nlp_course.parity import largest_difference, numerical_gradient
 from nlp_course.rnn import RNN
 from nlp_course.training import (
     Ensemble,
+    LayerRecord,
+    Thresholds,
     TrainingConfig,
     TrainingLog,
+    diagnose,
     generator,
+    log_of_network,
     seeded,
     train,
 )

@@ -1,5 +1,13 @@
 """Seeds, the training loop, its log, and many networks side by side."""
 
+from nlp_course.training.diagnosis import (
+    Diagnosis,
+    LayerRecord,
+    Sign,
+    Thresholds,
+    diagnose,
+    log_of_network,
+)
 from nlp_course.training.ensemble import Ensemble
 from nlp_course.training.experiments import (
     accuracy,
@@ -15,14 +23,20 @@ from nlp_course.training.seeds import generator, seeded, seeds_from
 
 __all__ = [
     "BagReader",
+    "Diagnosis",
     "Ensemble",
+    "LayerRecord",
     "Reader",
+    "Sign",
+    "Thresholds",
     "TrainingConfig",
     "TrainingLog",
     "accuracy",
     "at_scale",
+    "diagnose",
     "fastest",
     "generator",
+    "log_of_network",
     "progress",
     "seeded",
     "seeds_from",
