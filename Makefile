@@ -76,7 +76,7 @@ clean: ## remove what was built (.venv stays)
 	fi
 	@echo "Installing the pinned packages into .venv (a few minutes, once) ..."
 	@$(PY) -m pip install --disable-pip-version-check -q \
-		-c constraints.txt -e '.[book,lab,dev]'
+		-c constraints.txt -e '.[book,lab,corpora,dev]'
 	@mkdir -p .venv/etc/ipython # each kernel warns of local TCP otherwise
 	@echo "c.IPKernelApp.log_level = 'ERROR'" \
 		> .venv/etc/ipython/ipython_kernel_config.py
