@@ -1,5 +1,6 @@
 """What every build of the book needs, however the build is started.
 
+* notebooks that must be run are run several at a time (``sphinx_cache``);
 * kernels run in static mode, so that explorables draw their pictures;
 * the execution cache is thrown away when the package, the registry of claims
   or the pins change (it looks only at the code cells itself);
@@ -25,6 +26,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from nlp_course.claims import GLUE_NAME, Statement, registry
+from nlp_course.sphinx_cache import run_ahead
 
 LOG = logging.getLogger(__name__)
 INPUTS = ("nlp_course/**/*.py", "book/claims.yml", "constraints.txt")
@@ -233,6 +235,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("common-slips", Evidence)
     app.connect("config-inited", guard_cache)
     app.connect("env-get-outdated", outdated)
+    app.connect("env-before-read-docs", run_ahead)
     app.connect("doctree-resolved", fill_tables)
     app.connect("build-finished", keep_stamp)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 MODULES = sorted(
     module.name for module in walk_packages(nlp_course.__path__, "nlp_course.")
 )
-UPPER = ("data", "training", "display", "exercises", "claims", "sphinx_ext")
+UPPER = (
+    *("data", "training", "display", "exercises"),
+    *("claims", "sphinx_cache", "sphinx_ext"),
+)
 MODELS = [
     name
     for name in MODULES
