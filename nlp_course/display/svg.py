@@ -41,6 +41,7 @@ def to_svg(figure: Figure, alt: str) -> str:
     root = ET.fromstring(_raw(figure))
     for metadata in root.findall(f"{{{SVG}}}metadata"):
         root.remove(metadata)
+    _keep_style_inside(root)
     width = float(str(root.get("width")).removesuffix("pt"))
     _rename_ids(root, alt)
     for key in ("width", "height", "version"):
@@ -60,6 +61,21 @@ def _raw(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None})
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def _keep_style_inside(root: ET.Element) -> None:
+    """Matplotlib's ``<style>*{…}</style>`` would reach the whole page.
+
+    What it says of all elements stands on the picture itself instead, from
+    which they inherit it.
+    """
+    for defs in root.iter(f"{{{SVG}}}defs"):
+        for style in defs.findall(f"{{{SVG}}}style"):
+            rules = (style.text or "").strip().removeprefix("*").strip("{} ")
+            for rule in filter(None, rules.split(";")):
+                name, _, value = rule.partition(":")
+                root.set(name.strip(), value.strip())
+            defs.remove(style)
 
 
 def _rename_ids(root: ET.Element, alt: str) -> None:

@@ -171,6 +171,14 @@ def test_nothing_is_loaded_or_run_or_dated() -> None:
     assert not re.search(r"\b20\d\d-\d\d-\d\d", svg), "a date changes daily"
 
 
+def test_no_rule_of_the_picture_reaches_the_page() -> None:
+    root = parse(to_svg(figure(), "one"))
+    assert not list(root.iter(f"{SVG}style"))
+    # what matplotlib's rule said is inherited from the picture
+    assert root.get("stroke-linejoin") == "round"
+    assert root.get("stroke-linecap") == "butt"
+
+
 def test_figures_in_another_style_are_themed_too() -> None:
     with mpl.rc_context():
         mpl.rcdefaults()
