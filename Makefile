@@ -52,7 +52,7 @@ notebooks-test: .venv/.installed ## run every notebook, compare its outputs
 
 book-check: $(if $(BUILT),.venv/.installed,book) ## test the pages in a browser
 	@$(PY) tools/doctor.py browser >/dev/null
-	$(PY) -m pytest -q tests/book
+	$(PY) -m pytest -q -n $(JOBS) --dist loadgroup tests/book
 
 notebooks: .venv/.installed ## run notebooks in place: all, or NB="a.ipynb ..."
 	@$(PY) -m tools.run_notebooks -j $(JOBS) $(NB)

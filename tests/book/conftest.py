@@ -27,6 +27,13 @@ def missing() -> list[str]:
     return [page.name for page in pages(ROOT) if not page.html.is_file()]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """All tests of a page go to one process, which visits it once."""
+    callspec = getattr(item, "callspec", None)
+    if callspec is not None and "name" in callspec.params:
+        item.add_marker(pytest.mark.xdist_group(str(callspec.params["name"])))
+
+
 @pytest.hookimpl(trylast=True)  # after -k has chosen
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
