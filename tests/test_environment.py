@@ -127,7 +127,7 @@ def test_conda_brings_python_and_pip_brings_the_rest() -> None:
     own, pip = conda()
     assert set(own) == {"python", "pip"}, "nothing is pinned in two places"
     assert "-c constraints.txt" in pip
-    assert "-e .[book,lab]" in pip
+    assert "-e .[book,lab,corpora]" in pip
 
 
 def test_one_python_version_is_used_everywhere() -> None:
