@@ -1,0 +1,55 @@
+"""Reading sizes and weights out of PyTorch's transformer layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nlp_course.transformer.feed_forward import FeedForward
+
+TorchLayer = nn.TransformerEncoderLayer | nn.TransformerDecoderLayer
+
+
+def layer_options(theirs: TorchLayer) -> dict[str, Any]:
+    """What our layer must be built with to be the same function.
+
+    Raises ``ValueError`` for an activation unknown here or no biases.
+    """
+    if theirs.linear1.bias is None:
+        raise ValueError("a layer without biases has no counterpart here")
+    weight = theirs.linear1.weight
+    return {
+        "width": weight.shape[1],
+        "heads": theirs.self_attn.num_heads,
+        "hidden": weight.shape[0],
+        "norm_first": theirs.norm_first,
+        "activation": _activation(theirs),
+        "dtype": weight.dtype,
+        "device": weight.device,
+    }
+
+
+def _activation(theirs: TorchLayer) -> str:
+    found = theirs.activation
+    if found is F.relu or isinstance(found, nn.ReLU):
+        return "relu"
+    exact = isinstance(found, nn.GELU) and found.approximate == "none"
+    if found is F.gelu or exact:
+        return "gelu"
+    raise ValueError(
+        f"the activation {found} has no counterpart here; there are relu "
+        "and gelu"
+    )
+
+
+def copy_feed_forward(ours: nn.Module, theirs: TorchLayer) -> None:
+    """Copy both layers of the feed-forward part."""
+    assert isinstance(ours, FeedForward)
+    with torch.no_grad():
+        ours.W_1.copy_(theirs.linear1.weight)
+        ours.b_1.copy_(theirs.linear1.bias)
+        ours.W_2.copy_(theirs.linear2.weight)
+        ours.b_2.copy_(theirs.linear2.bias)
