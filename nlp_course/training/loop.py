@@ -53,6 +53,30 @@ def _check_loss(loss: Tensor, model: nn.Module) -> None:
         )
 
 
+@dataclass(frozen=True)
+class WarmUpThenDecay:
+    """A schedule: up in a line, level, and from half way down to 0.
+
+    At the first of ``warm_up`` steps the factor is 1 / ``warm_up``, at the
+    last 1; after half of ``steps`` it falls in a line and is above 0 still
+    at the last one.
+
+    Raises ``ValueError`` for a number of steps below 1.
+    """
+
+    steps: int
+    warm_up: int = 50
+
+    def __post_init__(self) -> None:
+        check_positive(steps=self.steps, warm_up=self.warm_up)
+
+    def __call__(self, step: int) -> float:
+        """The factor of the learning rate at ``step``, counted from 1."""
+        rising = step / self.warm_up
+        falling = 2 * (self.steps + 1 - step) / (self.steps + 1)
+        return min(1.0, rising, falling)
+
+
 def train(
     model: nn.Module,
     loss_of: Callable[[int], Tensor],
@@ -61,6 +85,7 @@ def train(
     description: str = "training",
     optimizer: torch.optim.Optimizer | None = None,
     record: Callable[[], Mapping[str, Tensor]] | None = None,
+    schedule: Callable[[int], float] | None = None,
 ) -> TrainingLog:
     """Train a network, or an ``Ensemble`` of them; return the log.
 
@@ -69,6 +94,7 @@ def train(
     gets its own gradient).  The log has the columns ``step``, ``loss`` and
     ``gradient_norm`` (before clipping), and those that ``record()`` returns
     after the update.  The optimizer is Adam unless another is given.
+    ``schedule(step)`` is what its learning rate is multiplied by at a step.
 
     Raises ``ValueError`` if the loss has another shape.
     """
@@ -76,6 +102,7 @@ def train(
     if optimizer is None:
         rate = config.learning_rate
         optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+    rates = [group["lr"] for group in optimizer.param_groups]
     log = TrainingLog()
     model.train()
     for step in progress(range(1, config.steps + 1), description):
@@ -83,6 +110,9 @@ def train(
         _check_loss(loss, model)
         optimizer.zero_grad()
         loss.sum().backward()
+        if schedule is not None:
+            for group, rate in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate * schedule(step)
         norms = (
             gradient_norms(model)
             if config.clip_norm is None

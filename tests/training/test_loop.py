@@ -18,6 +18,7 @@ from nlp_course.training import (
     train,
 )
 from nlp_course.training.ensemble import clip_gradients
+from nlp_course.training.loop import WarmUpThenDecay
 
 
 def network() -> nn.Linear:
@@ -215,3 +216,51 @@ def test_the_clipping_is_that_of_the_ensemble_module() -> None:
     ]
     assert torch.cat(moved).norm().item() == pytest.approx(1e-3)
     assert clip_gradients(model, 1.0).item() == pytest.approx(1e-3)
+
+
+def test_a_schedule_sets_the_rate_of_every_step() -> None:
+    model, twin = network(), network()
+    factors = {1: 0.5, 2: 1.0, 3: 0.25}
+    config = TrainingConfig(steps=3, learning_rate=0.1, clip_norm=None)
+    train(model, loss_for(model), config, schedule=factors.__getitem__)
+
+    optimizer = torch.optim.Adam(twin.parameters(), lr=0.1)
+    loss_of = loss_for(twin)
+    for step, factor in factors.items():
+        optimizer.param_groups[0]["lr"] = 0.1 * factor
+        optimizer.zero_grad()
+        loss_of(step).backward()
+        optimizer.step()
+    assert torch.allclose(model.weight, twin.weight, atol=1e-12)
+    assert torch.allclose(model.bias, twin.bias, atol=1e-12)
+
+
+def test_each_group_of_weights_keeps_its_own_rate() -> None:
+    model = network()
+    groups = [
+        {"params": [model.weight], "lr": 0.1},
+        {"params": [model.bias], "lr": 0.02},
+    ]
+    optimizer = torch.optim.SGD(groups)
+    config = TrainingConfig(steps=2)
+    train(
+        model,
+        loss_for(model),
+        config,
+        optimizer=optimizer,
+        schedule=lambda step: 1 / step,
+    )
+    rates = [group["lr"] for group in optimizer.param_groups]
+    assert rates == pytest.approx([0.05, 0.01])
+
+
+def test_warm_up_then_decay() -> None:
+    factor = WarmUpThenDecay(steps=100, warm_up=10)
+    assert factor(1) == pytest.approx(0.1)
+    assert [factor(step) for step in (10, 30, 50)] == [1.0, 1.0, 1.0]
+    assert factor(100) == pytest.approx(2 / 101)
+    falling = [factor(step) for step in range(51, 101)]
+    assert falling == sorted(falling, reverse=True)
+    assert falling[0] > 0.98
+    with pytest.raises(ValueError, match="warm_up must be a positive"):
+        WarmUpThenDecay(steps=10, warm_up=0)
