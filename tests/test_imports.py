@@ -37,6 +37,7 @@ WATCH = """
 import importlib, json, os, random, sys, warnings
 import matplotlib, matplotlib.pyplot, numpy, torch, tqdm.notebook
 import IPython.display, ipywidgets, jaxtyping, sphinx.application
+import jupyter_cache, jupyter_cache.executors.utils, nbformat
 
 def state():
     kind, keys, *rest = numpy.random.get_state()
