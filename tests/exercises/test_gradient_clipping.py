@@ -88,10 +88,6 @@ def variant(**changes: Any) -> Any:
 def stub(*_inputs: Any) -> Any: ...
 
 
-def raises(*_inputs: Any) -> Any:
-    raise NotImplementedError
-
-
 @pytest.mark.parametrize(
     ("key", "answer"),
     [
@@ -105,12 +101,6 @@ def raises(*_inputs: Any) -> Any:
 )
 def test_right_answers_pass(key: str, answer: Any) -> None:
     assert grade(key, answer).passed, grade(key, answer)
-
-
-@pytest.mark.parametrize("key", ["03-predict", "03-derive", "03-build"])
-@pytest.mark.parametrize("answer", [None, ..., 0, "6.5", (), stub, raises])
-def test_no_answer_is_refused(key: str, answer: Any) -> None:
-    assert not grade(key, answer).passed
 
 
 @pytest.mark.parametrize("key", ["03-derive", "03-build"])

@@ -24,12 +24,6 @@ def verdict(key: str, answer: Any) -> str:
 
 
 @pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("answer", [None, ...])
-def test_no_answer_is_refused(key: str, answer: Any) -> None:
-    assert verdict(key, answer) == "not answered yet"
-
-
-@pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("answer", [0, 1, True, "yes", [], {}])
 def test_constants_are_refused(key: str, answer: Any) -> None:
     verdict(key, answer)
