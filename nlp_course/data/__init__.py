@@ -3,6 +3,7 @@
 from nlp_course.data.batches import Batch, length_mask, pad_batch
 from nlp_course.data.reviews import ReviewTask
 from nlp_course.data.tasks import (
+    AgreementTask,
     Examples,
     OrderTask,
     PronounTask,
@@ -16,6 +17,7 @@ from nlp_course.data.tokenizers import (
 )
 
 __all__ = [
+    "AgreementTask",
     "Batch",
     "CharTokenizer",
     "Examples",

@@ -163,3 +163,66 @@ class PronounTask(_Words):
         latest = noun.gather(-1, places.cummax(dim=-1).values)
         x = torch.where(is_noun, noun, filler)
         return Examples(x, (latest >= self._half).long())
+
+
+@dataclass(frozen=True)
+class AgreementTask(_Words):
+    """Number at a verb, gender at a pronoun: the latest noun decides both.
+
+    A sentence starts with a noun; each later word is a noun with
+    probability ``nouns``, a question with probability ``questions``, else a
+    filler.  The question "verb?" asks for the number of the latest noun,
+    "gender?" for its gender; both are equally frequent.  At every other word
+    there is nothing to say: answer 0, "-".
+    """
+
+    length: int
+    nouns: float = 0.25
+    questions: float = 0.5
+    singular: ClassVar = ("king", "uncle", "queen", "aunt")
+    plural: ClassVar = ("kings", "uncles", "queens", "aunts")
+    fillers: ClassVar = ("slowly", "then", "read", "again")
+    asked: ClassVar = ("verb?", "gender?")
+    words: ClassVar = (*singular, *plural, *fillers, *asked)
+    answers: ClassVar = ("-", "is", "are", "masculine", "feminine")
+    classes: ClassVar = 5
+
+    def __post_init__(self) -> None:
+        check_positive(length=self.length)
+        for name in ("nouns", "questions"):
+            value = getattr(self, name)
+            if not 0 <= value <= 1:
+                raise ValueError(
+                    f"{name} is a probability, so 0 to 1, not {value}"
+                )
+        if self.nouns + self.questions > 1:
+            raise ValueError(
+                f"nouns and questions are shares of the words: "
+                f"{self.nouns} and {self.questions} add up to more than 1"
+            )
+
+    def sample(self, *shape: int, rng: Generator) -> Examples:
+        """Draw sentences: ``x`` and ``y`` both ``(*shape, length)``."""
+        full, fillers = (*shape, self.length), 8 + len(self.fillers)
+        noun = _uniform(0, 8, full, rng)
+        kind = torch.rand(full, generator=rng)
+        kind[..., 0] = -1.0  # the first word is a noun
+        question = _uniform(fillers, self.vocabulary, full, rng)
+        x = _uniform(8, fillers, full, rng)
+        x = torch.where(kind < self.nouns + self.questions, question, x)
+        x = torch.where(kind < self.nouns, noun, x)
+        number, gender = self.facts(x)
+        y = torch.where(x == fillers, 1 + number, 0)
+        return Examples(x, torch.where(x == fillers + 1, 3 + gender, y))
+
+    def facts(
+        self, x: Int[Tensor, "*shape time"]
+    ) -> tuple[Int[Tensor, "*shape time"], Int[Tensor, "*shape time"]]:
+        """Number (1: plural) and gender (1: feminine) of the latest noun.
+
+        Both are given at every word of ``x``, which must start with a noun.
+        """
+        # place of the latest noun: running maximum of the noun places
+        places = torch.where(x < 8, torch.arange(x.shape[-1]), 0)
+        latest = x.gather(-1, places.cummax(dim=-1).values)
+        return (latest >= 4).long(), (latest % 4 >= 2).long()

@@ -11,10 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from nlp_course.data import Examples, OrderTask, PronounTask, RecallTask
+from nlp_course.data import (
+    AgreementTask,
+    Examples,
+    OrderTask,
+    PronounTask,
+    RecallTask,
+)
 from nlp_course.training import generator
 
-Task = OrderTask | PronounTask | RecallTask
+Task = AgreementTask | OrderTask | PronounTask | RecallTask
+EVERY_STEP = (AgreementTask, PronounTask)  # an answer at every word
 
 seeds = st.integers(0, 10**6)
 some = settings(max_examples=40)
@@ -25,6 +32,8 @@ TASKS: list[Task] = [
     OrderTask(length=2),
     PronounTask(length=1),
     PronounTask(length=9, nouns=0.4),
+    AgreementTask(length=1),
+    AgreementTask(length=9, nouns=0.3, questions=0.4),
 ]
 tasks = pytest.mark.parametrize("task", TASKS, ids=str)
 LANGUAGE = {
@@ -36,6 +45,13 @@ LANGUAGE = {
 GENDER = {
     **dict.fromkeys(["king", "uncle", "actor", "monk"], "he"),
     **dict.fromkeys(["queen", "aunt", "actress", "nun"], "she"),
+}
+# word: its number, its gender
+FACTS = {
+    **dict.fromkeys(["king", "uncle"], ("is", "masculine")),
+    **dict.fromkeys(["queen", "aunt"], ("is", "feminine")),
+    **dict.fromkeys(["kings", "uncles"], ("are", "masculine")),
+    **dict.fromkeys(["queens", "aunts"], ("are", "feminine")),
 }
 
 
@@ -92,6 +108,37 @@ def test_the_latest_noun_decides(length: int, nouns: float, seed: int) -> None:
             assert word in GENDER or word in task.fillers
 
 
+@some
+@given(length=st.integers(1, 15), share=st.floats(0, 0.5), seed=seeds)
+def test_each_question_asks_for_its_own_fact(
+    length: int, share: float, seed: int
+) -> None:
+    task = AgreementTask(length, nouns=share, questions=share)
+    examples = task.sample(20, rng=generator(seed))
+    for words, answers in zip(
+        sentences(task, examples), examples.y.tolist(), strict=True
+    ):
+        assert words[0] in FACTS, "a sentence starts with a noun"
+        number = gender = ""
+        for word, answer in zip(words, answers, strict=True):
+            number, gender = FACTS.get(word, (number, gender))
+            wanted = {"verb?": number, "gender?": gender}.get(word, "-")
+            assert task.answers[answer] == wanted
+            assert word in {*FACTS, *task.fillers, "verb?", "gender?"}
+
+
+def test_the_facts_are_those_of_the_latest_noun() -> None:
+    task = AgreementTask(6)
+    text = "queens then gender? uncle verb? queen"
+    x = torch.tensor([task.words.index(word) for word in text.split(" ")])
+    number, gender = task.facts(x)
+    assert number.tolist() == [1, 1, 1, 0, 0, 0]
+    assert gender.tolist() == [1, 1, 1, 0, 0, 1]
+    both = task.facts(torch.stack([x, x.flip(0)]))
+    assert torch.equal(both[0][0], number)
+    assert torch.equal(both[1][0], gender)
+
+
 # --- how they are drawn -----------------------------------------------------
 
 
@@ -100,7 +147,7 @@ def test_the_latest_noun_decides(length: int, nouns: float, seed: int) -> None:
 def test_any_shape_of_examples(task: Task, shape: tuple[int, ...]) -> None:
     x, y = task.sample(*shape, rng=generator(0))
     assert x.shape[:-1] == shape
-    wanted = x.shape if isinstance(task, PronounTask) else shape
+    wanted = x.shape if isinstance(task, EVERY_STEP) else shape
     assert y.shape == wanted
     assert x.dtype == y.dtype == torch.int64
     assert x.min() >= 0
@@ -129,10 +176,21 @@ def shares(values: Tensor, size: int) -> Tensor:
 def test_guessing_is_right_in_one_case_of_the_classes() -> None:
     """40 000 draws: a share has a spread of at most 0.0025."""
     for task in TASKS:
+        if isinstance(task, AgreementTask):
+            continue  # mostly there is nothing to say: see below
         y = task.sample(40_000, rng=generator(5)).y
         last = y[..., -1] if isinstance(task, PronounTask) else y
         fair = torch.full((task.classes,), 1 / task.classes)
         assert (shares(last, task.classes) - fair).abs().max() < 0.0125
+
+
+def test_either_answer_to_a_question_comes_equally_often() -> None:
+    """10 000 draws or more of each kind: a spread of 0.005 at most."""
+    task = AgreementTask(4, nouns=0.3, questions=0.6)
+    y = task.sample(40_000, rng=generator(13)).y[:, 1:]
+    share = shares(y, task.classes)
+    assert share[0].item() == pytest.approx(0.4, abs=0.015)
+    assert (share[1:] - 0.15).abs().max() < 0.01
 
 
 def test_the_two_words_stand_anywhere() -> None:
@@ -152,8 +210,11 @@ def test_the_two_words_stand_anywhere() -> None:
         (OrderTask(5), 4, OrderTask.fillers),
         (PronounTask(4, nouns=0.5), 3, PronounTask.fillers),
         (PronounTask(4), 0, (*PronounTask.masculine, *PronounTask.feminine)),
+        (AgreementTask(3), 0, AgreementTask.words[:8]),
+        (AgreementTask(3, 0.1, 0.0), 2, AgreementTask.fillers),
+        (AgreementTask(3, 0.1, 0.8), 2, AgreementTask.asked),
     ],
-    ids=range(7),
+    ids=range(10),
 )
 def test_words_of_a_kind_come_equally_often(
     task: Task, place: int, words: tuple[str, ...]
@@ -239,6 +300,10 @@ def test_to_swap_the_two_words_is_to_swap_the_answer() -> None:
         (PronounTask, {"length": 3, "nouns": 1.1}, "nouns.*0 to 1, not 1.1"),
         (PronounTask, {"length": 3, "nouns": -0.1}, "nouns.*not -0.1"),
         (PronounTask, {"length": 3, "nouns": float("nan")}, "not nan"),
+        (AgreementTask, {"length": 0}, "length must be a positive.*not 0"),
+        (AgreementTask, {"length": 3, "nouns": -0.1}, "nouns.*not -0.1"),
+        (AgreementTask, {"length": 3, "questions": 2}, "questions.*not 2"),
+        (AgreementTask, {"length": 3, "nouns": 0.6}, "0.6 and 0.5 .*than 1"),
     ],
 )
 def test_a_task_that_makes_no_sense_is_refused(
