@@ -14,6 +14,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import generator
@@ -24,8 +25,9 @@ DOUBLE: Any = {"dtype": torch.float64}
 @exercise("09-predict")
 def predict(answer: Any) -> str:
     """The weight of a score ln 5 beside ln 1 and ln 2; shifted; doubled."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers: as it is, shifted, doubled")
+    expect_several(
+        answer, 3, say="give three numbers: as it is, shifted, doubled"
+    )
     expect_number(answer[0], 5 / 8, hint="first: e to the power ln 5 is 5")
     expect_number(
         answer[1], 5 / 8, hint="second: what happens to a common factor?"

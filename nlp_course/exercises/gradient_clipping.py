@@ -14,6 +14,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import generator, seeded
@@ -24,8 +25,7 @@ Loss = Callable[[Tensor], Tensor]
 @exercise("03-predict")
 def predict(answer: Any) -> str:
     """Norms 3, 4 and 12, clipped together at 6.5."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers: (for W, for U, for b)")
+    expect_several(answer, 3, say="give three numbers: (for W, for U, for b)")
     hint = "compute the norm of all three together first"
     if tuple(answer) == (3, 4, 6.5):
         hint = "that clips each by itself; together they have one norm"

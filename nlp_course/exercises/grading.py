@@ -98,6 +98,12 @@ def grade(key: str, answer: Any) -> Grade:
         return Grade(key, False, f"your code raised {kind}: {error}")
 
 
+def expect_several(answer: Any, count: int, *, say: str) -> None:
+    """Refuse anything but a tuple or list of so many answers."""
+    if not isinstance(answer, tuple | list) or len(answer) != count:
+        raise WrongAnswer(say)
+
+
 def expect_number(answer: Any, right: float, *, hint: str) -> None:
     """Refuse anything but this number (to a thousandth of its size)."""
     if isinstance(answer, bool) or not isinstance(answer, int | float):

@@ -12,6 +12,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.gru import GRU, gru_cell
@@ -23,8 +24,9 @@ DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 @exercise("06-predict")
 def predict(answer: Any) -> str:
     """Three states of one unit: h_{t-1} = 0.5, W x + b = 0, U h + b_U = 2."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers, one for each pair of gates")
+    expect_several(
+        answer, 3, say="give three numbers, one for each pair of gates"
+    )
     expect_number(answer[0], 0.5, hint="first: what has weight 1 - z = 0?")
     expect_number(answer[1], 0.0, hint="second: what does r = 0 leave over?")
     expect_number(

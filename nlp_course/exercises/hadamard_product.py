@@ -11,6 +11,7 @@ from torch import Tensor
 from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import generator
@@ -21,8 +22,9 @@ _PAIRS = (((32, 1), (32,)), ((3,), (4, 3)), ((3, 4), (3,)))
 @exercise("04-predict")
 def predict(answer: Any) -> str:
     """What ``*`` makes of three pairs of shapes."""
-    if not isinstance(answer, tuple | list) or len(answer) != len(_PAIRS):
-        raise WrongAnswer('give three answers, each a shape or "error"')
+    expect_several(
+        answer, len(_PAIRS), say='give three answers, each a shape or "error"'
+    )
     for (a, b), found in zip(_PAIRS, answer, strict=True):
         if isinstance(found, list | torch.Size):
             found = tuple(found)

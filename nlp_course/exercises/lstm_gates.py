@@ -12,6 +12,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import seeded
@@ -22,8 +23,9 @@ _ONE_LAYER = 20 * 10 + 20 * 20 + 20  # W, U and b of one layer
 @exercise("05-predict")
 def predict(answer: Any) -> str:
     """Weights of an LSTM with D=10, H=20: today's, and that of 1997."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise WrongAnswer("give two numbers: (with, without a forget gate)")
+    expect_several(
+        answer, 2, say="give two numbers: (with, without a forget gate)"
+    )
     hint = "how many layers are there, each as large as a plain cell?"
     if answer[0] == 4 * (_ONE_LAYER + 20):
         hint = "that counts PyTorch's second bias, which adds nothing"

@@ -14,6 +14,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import generator
@@ -24,8 +25,7 @@ DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 @exercise("12-predict")
 def predict(answer: Any) -> str:
     """Word 2 of 4 with the scores ln 3, 0, 5, 5, three ways."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers, one for each question")
+    expect_several(answer, 3, say="give three numbers, one for each question")
     expect_number(answer[0], 0.75, hint="first: exp(ln 3) = 3, exp(0) = 1")
     expect_number(
         answer[1], 0.5, hint="second: a score of 0 counts as exp(0) = 1"

@@ -14,6 +14,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import seeded
@@ -24,8 +25,7 @@ DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 @exercise("11-predict")
 def predict(answer: Any) -> str:
     """Entries of W's, and numbers α, for D = 64 and 10 words."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers")
+    expect_several(answer, 3, say="give three numbers")
     four = 4 * 64 * 64
     expect_number(answer[0], four, hint="first: four matrices, of what size?")
     expect_number(

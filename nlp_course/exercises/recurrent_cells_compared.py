@@ -12,6 +12,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.ngrams import NGrams
@@ -21,8 +22,9 @@ from nlp_course.training.seeds import generator
 @exercise("07-predict")
 def predict(answer: Any) -> str:
     """Units of an LSTM with an RNN's weights, and what it keeps."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise WrongAnswer("give two numbers: (units, times as much kept)")
+    expect_several(
+        answer, 2, say="give two numbers: (units, times as much kept)"
+    )
     hint = "four square matrices of its own size: what is a quarter of 200²?"
     if answer[0] == 50:
         hint = "the weights grow with the square of the units"

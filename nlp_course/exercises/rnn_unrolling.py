@@ -12,6 +12,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.rnn import RNN
@@ -21,8 +22,9 @@ from nlp_course.training.seeds import seeded
 @exercise("01-predict")
 def predict(answer: Any) -> str:
     """Number of weights of an RNN with D=10, H=20, for two lengths."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise WrongAnswer("give two numbers: (for 5 words, for 500 words)")
+    expect_several(
+        answer, 2, say="give two numbers: (for 5 words, for 500 words)"
+    )
     right = sum(p.numel() for p in RNN(10, 20).parameters())
     expect_number(answer[0], right, hint="count W, U and b one by one")
     expect_number(answer[1], right, hint="which weights are new at step 6?")

@@ -13,6 +13,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import seeded
@@ -23,8 +24,7 @@ DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 @exercise("10-predict")
 def predict(answer: Any) -> str:
     """One word alone; five equal keys; twice the length."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers")
+    expect_several(answer, 3, say="give three numbers")
     expect_number(answer[0], 1.0, hint="first: what must weights add up to?")
     expect_number(
         answer[1], 0.2, hint="second: equal keys give equal scores, to whom?"

@@ -13,6 +13,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.seq2seq import Seq2Seq, translation_loss
@@ -22,8 +23,9 @@ from nlp_course.training.seeds import generator, seeded
 @exercise("08-predict")
 def predict(answer: Any) -> str:
     """Probabilities of what greedy decoding and two beams write."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise WrongAnswer("give two probabilities: (greedy, two beams)")
+    expect_several(
+        answer, 2, say="give two probabilities: (greedy, two beams)"
+    )
     expect_number(
         answer[0], 0.2, hint="greedy: multiply the likeliest word of each step"
     )

@@ -14,6 +14,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.training.seeds import seeded
@@ -25,8 +26,7 @@ DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 @exercise("13-predict")
 def predict(answer: Any) -> str:
     """First entry of three normed vectors."""
-    if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise WrongAnswer("give three numbers, one for each vector")
+    expect_several(answer, 3, say="give three numbers, one for each vector")
     if answer[0] == 1.5:
         raise WrongAnswer(
             "1.5 comes of dividing the sum of squares by D - 1; layer norm "

@@ -12,6 +12,7 @@ from nlp_course.exercises.grading import (
     WrongAnswer,
     exercise,
     expect_number,
+    expect_several,
     expect_tensor,
 )
 from nlp_course.rnn import RNN
@@ -23,8 +24,9 @@ _DOUBLE = torch.float64
 @exercise("02-predict")
 def predict(answer: Any) -> str:
     """The bound of ten layers with weight 2, and the weight that breaks it."""
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise WrongAnswer("give two numbers: (largest |dy/dx|, smallest |w|)")
+    expect_several(
+        answer, 2, say="give two numbers: (largest |dy/dx|, smallest |w|)"
+    )
     expect_number(
         answer[0],
         0.5**10,
