@@ -329,9 +329,7 @@ class GRU(RecurrentStack[GRULayer]):
             reset,
             **like(reference),
         )
-        for k, layer in enumerate(ours.stack):
-            layer.copy_from(reference, k)
-        return ours
+        return ours.copy_from(reference)
 
 
 class _Run(NamedTuple):

@@ -310,9 +310,7 @@ class LSTM(RecurrentStack[LSTMLayer]):
             reference.num_layers,
             **like(reference),
         )
-        for k, layer in enumerate(ours.stack):
-            layer.copy_from(reference, k)
-        return ours
+        return ours.copy_from(reference)
 
 
 class _Run(NamedTuple):

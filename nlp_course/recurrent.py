@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import ClassVar, Generic, TypedDict, TypeVar, cast
+from typing import ClassVar, Generic, Self, TypedDict, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -133,6 +133,12 @@ class RecurrentStack(nn.Module, Generic[Layer]):
         """Draw all weights anew from U(-1/sqrt(H), 1/sqrt(H))."""
         for layer in self.stack:
             layer.reset_parameters()
+
+    def copy_from(self, reference: nn.RNNBase) -> Self:
+        """Take the weights of all layers of PyTorch's network; return ours."""
+        for k, layer in enumerate(self.stack):
+            layer.copy_from(reference, k)
+        return self
 
     def start(
         self, name: str, state: Tensor | None, batch: int

@@ -1,7 +1,11 @@
 """Texts, tokenizers, batches and synthetic tasks: no model in sight."""
 
 from nlp_course.data.batches import Batch, length_mask, pad_batch
+from nlp_course.data.cases import CaseTask
+from nlp_course.data.coreference import CoreferenceTask
+from nlp_course.data.relations import GameTask
 from nlp_course.data.reviews import ReviewTask
+from nlp_course.data.streams import Lanes, split_text
 from nlp_course.data.tasks import (
     AgreementTask,
     Examples,
@@ -19,8 +23,12 @@ from nlp_course.data.tokenizers import (
 __all__ = [
     "AgreementTask",
     "Batch",
+    "CaseTask",
     "CharTokenizer",
+    "CoreferenceTask",
     "Examples",
+    "GameTask",
+    "Lanes",
     "OrderTask",
     "PronounTask",
     "RecallTask",
@@ -30,5 +38,6 @@ __all__ = [
     "length_mask",
     "pad_batch",
     "read_text",
+    "split_text",
     "topics",
 ]

@@ -18,10 +18,11 @@ from nlp_course.training.experiments import (
 from nlp_course.training.log import TrainingLog
 from nlp_course.training.loop import TrainingConfig, train
 from nlp_course.training.progress import progress
-from nlp_course.training.readers import BagReader, Reader
+from nlp_course.training.readers import AttentionReader, BagReader, Reader
 from nlp_course.training.seeds import generator, seeded, seeds_from
 
 __all__ = [
+    "AttentionReader",
     "BagReader",
     "Diagnosis",
     "Ensemble",
