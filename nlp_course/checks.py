@@ -39,6 +39,18 @@ def check_positive(**sizes: int) -> None:
             )
 
 
+def check_share(**shares: float) -> None:
+    """``ValueError`` unless every share is a number from 0 to below 1."""
+    for name, share in shares.items():
+        number = isinstance(share, (int, float)) and not isinstance(
+            share, bool
+        )
+        if not number or not 0 <= share < 1:
+            raise ValueError(
+                f"{name} must be a number from 0 to below 1, not {share!r}"
+            )
+
+
 def check_dtype(name: str, value: Tensor, dtype: torch.dtype) -> None:
     """``TypeError`` unless ``value`` has exactly this dtype."""
     if value.dtype != dtype:

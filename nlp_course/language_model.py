@@ -67,6 +67,24 @@ class LanguageModel(nn.Module):
         logits: Tensor = self.readout(states)  # (B, T, V)
         return logits, state
 
+    @property
+    def longest(self) -> None:
+        """The longest context: there is no limit."""
+        return
+
+    @torch.no_grad()
+    def extend(
+        self, ids: Int[Tensor, "batch time"], state: State | None = None
+    ) -> tuple[Float[Tensor, "batch V"], State]:
+        """Read more tokens; the scores of the next one, and the state.
+
+        As ``forward``, for the last token alone and without gradients: the
+        protocol of ``nlp_course.generation``.
+        """
+        states, state = _read(self.recurrent, self.embed(ids), state)
+        logits: Tensor = self.readout(states[:, -1])  # (B, V)
+        return logits, state
+
 
 def _read(layer: Any, x: Tensor, state: State | None) -> tuple[Tensor, State]:
     """All states and the last one, of PyTorch's layers or of ours."""

@@ -1,5 +1,6 @@
 """Attention: scores, weights, context; heads, masks, positions (09 to 12)."""
 
+from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.core import (
     Attended,
     attend,
@@ -38,6 +39,7 @@ __all__ = [
     "AdditiveScores",
     "Attended",
     "BilinearScores",
+    "KeyValueCache",
     "LearnedPositions",
     "MultiHeadAttention",
     "SelfAttention",

@@ -33,6 +33,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.core import Attended, check_mask
 from nlp_course.attention.scaled import scaled_dot_product_attention
 from nlp_course.checks import (
@@ -223,6 +224,7 @@ class MultiHeadAttention(nn.Module):
         values: Float[Tensor, "batch keys width"] | None = None,
         mask: Bool[Tensor, ...] | None = None,
         *,
+        cache: KeyValueCache | None = None,
         return_weights: bool = False,
     ) -> Tensor | Attended:
         """A vector for every query: ``(B, T, D)``.
@@ -235,6 +237,10 @@ class MultiHeadAttention(nn.Module):
         ``(B, T, N)`` holds for all heads, ``(B, A, T, N)`` for each head;
         any axis may be 1.  Where nothing is allowed the sum over the heads
         is 0.
+
+        ``cache`` holds keys and values of earlier words: the queries attend
+        to them too, and those of the words in ``keys`` are added to it.
+        ``N`` then counts all of them.
 
         With ``return_weights`` the result is ``Attended(output, weights)``
         with the weights of every head, ``(B, A, T, N)``; without it PyTorch
@@ -252,8 +258,10 @@ class MultiHeadAttention(nn.Module):
         q = split_heads(F.linear(queries, self.W_Q, self.b_Q), self.heads)
         k = split_heads(F.linear(keys, self.W_K, self.b_K), self.heads)
         v = split_heads(F.linear(values, self.W_V, self.b_V), self.heads)
+        if cache is not None:
+            k, v = cache.append(k, v)
         if mask is not None:  # q (B, A, T, d), k and v (B, A, N, d)
-            mask = self._for_heads(mask, queries, keys)
+            mask = self._for_heads(mask, queries, k.shape[-2])
         found = scaled_dot_product_attention(
             q, k, v, mask, return_weights=return_weights
         )
@@ -263,12 +271,10 @@ class MultiHeadAttention(nn.Module):
             return Attended(output, found.weights)
         return output
 
-    def _for_heads(
-        self, mask: Tensor, queries: Tensor, keys: Tensor
-    ) -> Tensor:
+    def _for_heads(self, mask: Tensor, queries: Tensor, N: int) -> Tensor:
         """The mask with an axis for the heads, ``(B, A, T, N)`` or 1s."""
         check_tensor("mask", mask)
-        B, T, N = *queries.shape[:2], keys.shape[1]
+        B, T = queries.shape[:2]
         fitted = mask.unsqueeze(1) if mask.dim() == 3 else mask
         scores = torch.empty(B, self.heads, T, N, device="meta")
         try:

@@ -15,6 +15,7 @@ from nlp_course.training.ensemble import (
     gradient_norms,
 )
 from nlp_course.training.log import TrainingLog
+from nlp_course.training.optimizers import AnyOptimizer
 from nlp_course.training.progress import progress
 
 
@@ -83,7 +84,7 @@ def train(
     config: TrainingConfig | None = None,
     *,
     description: str = "training",
-    optimizer: torch.optim.Optimizer | None = None,
+    optimizer: AnyOptimizer | None = None,
     record: Callable[[], Mapping[str, Tensor]] | None = None,
     schedule: Callable[[int], float] | None = None,
 ) -> TrainingLog:

@@ -6,13 +6,15 @@
 and no word sees another.
 
 Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, section
-3.3 (with ReLU); Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016.
+3.3 (with ReLU); Hendrycks and Gimpel, *Gaussian Error Linear Units*, 2016
+(GELU, exact as in BERT, and its approximation by a tanh as in GPT).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -30,6 +32,7 @@ from nlp_course.checks import (
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
+    "gelu_tanh": partial(F.gelu, approximate="tanh"),
 }
 
 
@@ -41,7 +44,7 @@ class FeedForward(nn.Module):
     ``W_2 (D, H)``, ``b_2 (D,)``.
 
     Raises ``ValueError`` for a size below 1 or an activation other than
-    "relu" and "gelu".
+    "relu", "gelu" (exact) and "gelu_tanh" (its approximation).
     """
 
     def __init__(
@@ -55,8 +58,10 @@ class FeedForward(nn.Module):
         super().__init__()
         check_positive(width=width, hidden=hidden)
         if activation not in ACTIVATIONS:
-            known = " or ".join(f'"{name}"' for name in ACTIVATIONS)
-            raise ValueError(f"activation must be {known}, not {activation!r}")
+            known = ", ".join(f'"{name}"' for name in ACTIVATIONS)
+            raise ValueError(
+                f"activation must be one of {known}, not {activation!r}"
+            )
         self.activation = activation
         self.W_1 = nn.Parameter(torch.empty(hidden, width, **options))
         self.b_1 = nn.Parameter(torch.zeros(hidden, **options))

@@ -26,11 +26,12 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.core import Attended
 from nlp_course.attention.multihead import MultiHeadAttention
 from nlp_course.checks import check_tensor, shape_of
 from nlp_course.transformer.feed_forward import FeedForward
-from nlp_course.transformer.norm import LayerNorm
+from nlp_course.transformer.norm import EPSILON, LayerNorm
 from nlp_course.transformer.residual import Residual
 from nlp_course.transformer.weights import (
     copy_feed_forward,
@@ -58,8 +59,9 @@ class EncoderLayer(nn.Module):
 
     ``width`` is the number of features ``D``, ``heads`` that of the heads,
     ``hidden`` the number of units of the feed-forward part, ``4 * width`` if
-    not given.  With a causal mask the same layer is what GPT is made of
-    (chapter 15).
+    not given.  ``eps`` is that of the norms, ``dropout`` the share of each
+    change that is dropped in training.  With a causal mask the same layer is
+    what GPT is made of (chapter 15).
 
     Raises ``ValueError`` for sizes that do not fit.
     """
@@ -72,6 +74,8 @@ class EncoderLayer(nn.Module):
         hidden: int | None = None,
         norm_first: bool = True,
         activation: str = "relu",
+        eps: float = EPSILON,
+        dropout: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -82,7 +86,13 @@ class EncoderLayer(nn.Module):
             width, hidden, activation=activation, **options
         )
         for name in ("attention_path", "feed_forward_path"):
-            path = Residual(width, norm_first=norm_first, **options)
+            path = Residual(
+                width,
+                norm_first=norm_first,
+                eps=eps,
+                dropout=dropout,
+                **options,
+            )
             setattr(self, name, path)
 
     attention_path: Residual
@@ -115,12 +125,15 @@ class EncoderLayer(nn.Module):
         x: Float[Tensor, "batch T width"],
         mask: Bool[Tensor, ...] | None = None,
         *,
+        cache: KeyValueCache | None = None,
         return_weights: bool = False,
     ) -> Tensor | EncoderLayerOutput:
         """A vector for every word: ``(B, T, D)``.
 
         ``mask`` is True where attention is allowed, ``(T, T)``, ``(B, T, T)``
-        or ``(B, A, T, T)``, where any axis may be 1.  With ``return_weights``
+        or ``(B, A, T, T)``, where any axis may be 1.  ``cache`` holds keys
+        and values of the words before ``x``, which are attended to as well;
+        the last axis of the mask counts them.  With ``return_weights``
         the result is ``EncoderLayerOutput(states, weights (B, A, T, T))``.
 
         Raises ``ValueError`` or ``TypeError`` for shapes or dtypes that do
@@ -129,7 +142,7 @@ class EncoderLayer(nn.Module):
         check_words("x", x, self.width)
         seen = self.attention_path.enter(x)
         change, weights = _attend(
-            self.attention, seen, seen, mask, return_weights
+            self.attention, seen, seen, mask, return_weights, cache
         )
         x = self.attention_path.join(x, change)
         change = self.feed_forward(self.feed_forward_path.enter(x))
@@ -153,6 +166,8 @@ class DecoderLayer(nn.Module):
         hidden: int | None = None,
         norm_first: bool = True,
         activation: str = "relu",
+        eps: float = EPSILON,
+        dropout: float = 0.0,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -166,7 +181,13 @@ class DecoderLayer(nn.Module):
             width, hidden, activation=activation, **options
         )
         for name in ("attention_path", "cross_path", "feed_forward_path"):
-            path = Residual(width, norm_first=norm_first, **options)
+            path = Residual(
+                width,
+                norm_first=norm_first,
+                eps=eps,
+                dropout=dropout,
+                **options,
+            )
             setattr(self, name, path)
 
     attention_path: Residual
@@ -276,9 +297,14 @@ def _attend(
     keys: Tensor,
     mask: Tensor | None,
     return_weights: bool,
+    cache: KeyValueCache | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Output and, if asked for, weights of an attention."""
-    found = attention(queries, keys, mask=mask, return_weights=return_weights)
+    # a part that stands in for an attention need not know caches
+    kept = {} if cache is None else {"cache": cache}
+    found = attention(
+        queries, keys, mask=mask, return_weights=return_weights, **kept
+    )
     if isinstance(found, Attended):
         return found.output, found.weights
     return found, None

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nlp_course.transformer.norm import LayerNorm
+from nlp_course.checks import check_share
+from nlp_course.transformer.norm import EPSILON, LayerNorm
 
 
 class Residual(nn.Module):
@@ -25,15 +27,25 @@ class Residual(nn.Module):
 
     A part reads ``enter(x)``; what it returns is put back by ``join``.
     With ``norm_first`` the two make :eq:`eq-tr-pre`, without it
-    :eq:`eq-tr-post`.
+    :eq:`eq-tr-post`.  In training ``dropout`` is the share of the change
+    that is set to 0 at random (Vaswani et al. 2017, section 5.4).
+
+    Raises ``ValueError`` for a share that is not from 0 to below 1.
     """
 
     def __init__(
-        self, width: int, *, norm_first: bool = True, **options: Any
+        self,
+        width: int,
+        *,
+        norm_first: bool = True,
+        eps: float = EPSILON,
+        dropout: float = 0.0,
+        **options: Any,
     ) -> None:
         super().__init__()
-        self.norm_first = norm_first
-        self.norm: nn.Module = LayerNorm(width, **options)
+        check_share(dropout=dropout)
+        self.norm_first, self.dropout = norm_first, dropout
+        self.norm: nn.Module = LayerNorm(width, eps=eps, **options)
 
     def enter(
         self, x: Float[Tensor, "batch T width"]
@@ -48,5 +60,7 @@ class Residual(nn.Module):
         change: Float[Tensor, "batch T width"],
     ) -> Float[Tensor, "batch T width"]:
         """``x`` and what the part has made of it, added."""
+        if self.dropout and self.training:
+            change = F.dropout(change, self.dropout)
         joined: Tensor = x + change
         return joined if self.norm_first else self.norm(joined)

@@ -9,12 +9,14 @@ features, ``A`` heads, ``V`` ids in the vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.masks import causal_mask
 from nlp_course.attention.positions import (
     LearnedPositions,
@@ -60,7 +62,8 @@ class Embedding(nn.Module):
 
     ``positions`` is "sinusoidal", "learned" (then ``longest`` is the number
     of positions that have a row) or None for no positions at all.  The rows
-    of ``E (V, D)`` start normally distributed with deviation ``std``.
+    of ``E (V, D)`` start normally distributed with deviation ``std``, those
+    of learned positions with ``position_std``.
 
     Raises ``ValueError`` for another name, a size below 1, or learned
     positions without ``longest``.
@@ -74,6 +77,7 @@ class Embedding(nn.Module):
         positions: str | None = "sinusoidal",
         longest: int | None = None,
         std: float = 0.5,
+        position_std: float = 0.1,
         **options: Any,
     ) -> None:
         super().__init__()
@@ -85,7 +89,9 @@ class Embedding(nn.Module):
         elif positions == "learned":
             if longest is None:
                 raise ValueError("learned positions need longest")
-            self.positions = LearnedPositions(width, longest, **options)
+            self.positions = LearnedPositions(
+                width, longest, position_std, **options
+            )
         elif positions is not None:
             raise ValueError(
                 'positions must be "sinusoidal", "learned" or None, not '
@@ -139,15 +145,25 @@ class Encoder(nn.Module):
         x: Float[Tensor, "batch N width"],
         mask: Bool[Tensor, ...] | None = None,
         *,
+        caches: Sequence[KeyValueCache] | None = None,
         return_weights: bool = False,
     ) -> EncoderOutput:
         """A state for every word, ``(B, N, D)``, from all words.
 
         ``mask`` as for ``EncoderLayer``; it holds for all layers.
+        ``caches``, one for each layer, hold the words before ``x``.
+
+        Raises ``ValueError`` for another number of caches.
         """
+        if caches is not None and len(caches) != len(self.layers):
+            raise ValueError(
+                f"{len(caches)} caches for {len(self.layers)} layers: give "
+                "one for each"
+            )
         weights = []
-        for layer in self.layers:
-            found = layer(x, mask, return_weights=return_weights)
+        for k, layer in enumerate(self.layers):
+            kept = None if caches is None else caches[k]
+            found = layer(x, mask, cache=kept, return_weights=return_weights)
             if isinstance(found, EncoderLayerOutput):
                 weights.append(found.weights)
             x = found[0] if return_weights else found
@@ -227,5 +243,6 @@ def _last_norm(
     """A norm at the end of the straight way, if there is none on it."""
     if not norm_first:
         return nn.Identity()
-    kept = {k: v for k, v in options.items() if k in ("dtype", "device")}
+    known = ("dtype", "device", "eps")
+    kept = {k: v for k, v in options.items() if k in known}
     return LayerNorm(width, **kept)

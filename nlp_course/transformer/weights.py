@@ -36,12 +36,13 @@ def _activation(theirs: TorchLayer) -> str:
     found = theirs.activation
     if found is F.relu or isinstance(found, nn.ReLU):
         return "relu"
-    exact = isinstance(found, nn.GELU) and found.approximate == "none"
-    if found is F.gelu or exact:
+    if found is F.gelu:
         return "gelu"
+    if isinstance(found, nn.GELU):
+        return "gelu" if found.approximate == "none" else "gelu_tanh"
     raise ValueError(
-        f"the activation {found} has no counterpart here; there are relu "
-        "and gelu"
+        f"the activation {found} has no counterpart here; there are relu, "
+        "gelu and gelu with approximate='tanh'"
     )
 
 
