@@ -48,6 +48,14 @@ BAD: list[tuple[Callable[[], None], type[Exception], list[str]]] = [
         ValueError,
         ["hidden_size", "positive integer", "not 0"],
     ),
+    *(
+        (
+            lambda bad=bad: checks.check_share(good=0, dropout=bad),
+            ValueError,
+            ["dropout", "from 0 to below 1", f"not {bad!r}"],
+        )
+        for bad in (1, -0.1, float("nan"), True, "0.1")
+    ),
     (
         lambda: checks.check_dtype("h", torch.zeros(1), DOUBLE),
         TypeError,

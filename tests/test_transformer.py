@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map
 
+from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.masks import (
     as_attn_mask,
     as_key_padding_mask,
@@ -186,13 +187,20 @@ def test_errors_of_layer_norm() -> None:
 # --- feed-forward -----------------------------------------------------------
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu"])
+MIDDLES = {
+    "relu": nn.ReLU(),
+    "gelu": nn.GELU(),
+    "gelu_tanh": nn.GELU(approximate="tanh"),
+}
+
+
+@pytest.mark.parametrize("activation", list(MIDDLES))
 def test_feed_forward_is_two_linear_layers(activation: str) -> None:
     with seeded(1):
         ours = FeedForward(3, 5, activation=activation, **DOUBLE)
         shake(ours)
         x = torch.randn(2, 4, 3, **DOUBLE)
-    middle = nn.ReLU() if activation == "relu" else nn.GELU()
+    middle = MIDDLES[activation]
     wanted = middle(x @ ours.W_1.T + ours.b_1) @ ours.W_2.T + ours.b_2
     close(ours(x), wanted)
     alone = [ours(x[:, t]) for t in range(4)]  # each word by itself
@@ -200,7 +208,7 @@ def test_feed_forward_is_two_linear_layers(activation: str) -> None:
 
 
 def test_errors_of_feed_forward() -> None:
-    with pytest.raises(ValueError, match='must be "relu" or "gelu"'):
+    with pytest.raises(ValueError, match='one of "relu", "gelu", "gel'):
         FeedForward(3, 5, activation="tanh")
     with pytest.raises(ValueError, match="hidden must be a positive"):
         FeedForward(3, 0)
@@ -341,6 +349,73 @@ def test_the_decoder_layer_is_pytorchs(case: Case, masked: bool) -> None:
         assert (named.self_weights[later] == 0).all()
 
 
+def test_the_tanh_gelu_is_taken_over() -> None:
+    theirs = nn.TransformerEncoderLayer(
+        6, 2, 8, 0.0, nn.GELU(approximate="tanh"), batch_first=True, **DOUBLE
+    )
+    x = 3 * torch.randn(2, 4, 6, **DOUBLE)
+    found = EncoderLayer.from_torch(theirs)(x)
+    assert isinstance(found, Tensor)
+    close(found, theirs(x))
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_the_epsilon_reaches_every_norm(norm_first: bool) -> None:
+    eps = 0.7
+    stack = Encoder(6, 2, 2, norm_first=norm_first, eps=eps, **DOUBLE)
+    found = [m.eps for m in stack.modules() if isinstance(m, LayerNorm)]
+    assert found == [eps] * (4 + norm_first)
+
+
+def test_dropout_drops_shares_of_the_change_in_training_only() -> None:
+    path = Residual(1000, dropout=0.25, **DOUBLE)
+    x, change = torch.zeros(1, 1, 1000, **DOUBLE), torch.ones(1000, **DOUBLE)
+    with seeded(0):
+        joined = path.join(x, change)
+    assert set(joined.flatten().tolist()) == {0.0, 1 / 0.75}
+    assert 180 < int((joined == 0).sum()) < 320
+    close(path.eval().join(x, change), x + change)
+    with seeded(1):
+        stack = Encoder(6, 2, dropout=0.5, **DOUBLE)
+        y = torch.randn(2, 4, 6, **DOUBLE)
+        changed = stack(y).states
+    with seeded(1):
+        plain = Encoder(6, 2, **DOUBLE)
+    assert not torch.allclose(changed, plain(y).states)
+    close(stack.eval()(y).states, plain(y).states)
+    with pytest.raises(ValueError, match="dropout must be a number from 0"):
+        EncoderLayer(6, 2, dropout=1.0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    pieces=st.lists(st.integers(1, 4), min_size=1, max_size=4),
+    norm_first=st.booleans(),
+    seed=st.integers(0, 10_000),
+)
+def test_a_causal_encoder_reads_piece_by_piece(
+    pieces: list[int], norm_first: bool, seed: int
+) -> None:
+    T = sum(pieces)
+    with seeded(seed):
+        stack = Encoder(6, 2, 2, norm_first=norm_first, **DOUBLE)
+        x = torch.randn(2, T, 6, **DOUBLE)
+    whole = stack(x, causal_mask(T))
+    caches = [KeyValueCache(room=2) for _ in stack.layers]
+    found: list[Tensor] = []
+    with torch.no_grad():
+        for piece in x.split(pieces, dim=1):
+            n = piece.shape[1]
+            mask = causal_mask(n, len(caches[0]) + n)
+            found.append(stack(piece, mask, caches=caches).states)
+    close(torch.cat(found, dim=1), whole.states)
+
+
+def test_an_encoder_wants_a_cache_for_each_layer() -> None:
+    with pytest.raises(ValueError, match="1 caches for 2 layers"):
+        Encoder(6, 2, 2)(torch.zeros(1, 1, 6), caches=[KeyValueCache()])
+
+
 def test_layers_that_have_no_counterpart_are_refused() -> None:
     kind = nn.TransformerEncoderLayer
     with pytest.raises(TypeError, match="TransformerEncoderLayer, not Linear"):
@@ -351,9 +426,6 @@ def test_layers_that_have_no_counterpart_are_refused() -> None:
         EncoderLayer.from_torch(kind(4, 2, bias=False))
     with pytest.raises(ValueError, match="has no counterpart"):
         EncoderLayer.from_torch(kind(4, 2, activation=torch.tanh))
-    tanh = nn.GELU(approximate="tanh")
-    with pytest.raises(ValueError, match="has no counterpart"):
-        EncoderLayer.from_torch(kind(4, 2, activation=tanh))
     assert EncoderLayer.from_torch(
         kind(4, 2, activation=nn.GELU())
     ).feed_forward.activation == "gelu"  # fmt: skip
