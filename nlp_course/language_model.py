@@ -18,10 +18,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nlp_course.checks import check_positive
+from nlp_course.checks import check_positive, check_share
 from nlp_course.losses import bits, cross_entropy
 
 State = tuple[Tensor, ...]
@@ -33,9 +34,13 @@ class LanguageModel(nn.Module):
     ``cell(D, H)`` builds the recurrent layer from the size ``D`` of the
     embedding and the number ``H`` of hidden units: ``RNN``, ``LSTM`` or
     ``GRU`` of the package or of ``torch.nn`` (which is turned to batch
-    first).
+    first).  In training a share ``dropout`` of what enters the recurrent
+    layer and of what leaves it is dropped, never of the state that is
+    carried along time (Zaremba, Sutskever and Vinyals, *Recurrent Neural
+    Network Regularization*, 2014).
 
-    Raises ``ValueError`` if a size is not a positive integer.
+    Raises ``ValueError`` if a size is not a positive integer or ``dropout``
+    is outside 0 to below 1.
     """
 
     def __init__(
@@ -44,11 +49,14 @@ class LanguageModel(nn.Module):
         embedding: int,
         hidden: int,
         cell: Callable[[int, int], nn.Module],
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         check_positive(
             vocabulary=vocabulary, embedding=embedding, hidden=hidden
         )
+        check_share(dropout=dropout)
+        self.dropout = dropout
         self.embed = nn.Embedding(vocabulary, embedding)
         self.recurrent = cell(embedding, hidden)
         if isinstance(self.recurrent, nn.RNNBase):
@@ -63,9 +71,15 @@ class LanguageModel(nn.Module):
         ``state`` is what an earlier call returned; without it the text
         begins here.
         """
-        states, state = _read(self.recurrent, self.embed(ids), state)
-        logits: Tensor = self.readout(states)  # (B, T, V)
+        x = self._drop(self.embed(ids))
+        states, state = _read(self.recurrent, x, state)
+        logits: Tensor = self.readout(self._drop(states))  # (B, T, V)
         return logits, state
+
+    def _drop(self, x: Tensor) -> Tensor:
+        if self.dropout and self.training:
+            return F.dropout(x, self.dropout)
+        return x
 
     @property
     def longest(self) -> None:
@@ -81,8 +95,10 @@ class LanguageModel(nn.Module):
         As ``forward``, for the last token alone and without gradients: the
         protocol of ``nlp_course.generation``.
         """
-        states, state = _read(self.recurrent, self.embed(ids), state)
-        logits: Tensor = self.readout(states[:, -1])  # (B, V)
+        x = self._drop(self.embed(ids))
+        states, state = _read(self.recurrent, x, state)
+        last = self._drop(states[:, -1])
+        logits: Tensor = self.readout(last)  # (B, V)
         return logits, state
 
 

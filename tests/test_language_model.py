@@ -153,7 +153,27 @@ def test_it_learns_what_counting_finds() -> None:
     assert learned == pytest.approx(0.5, abs=0.05)
 
 
+def test_dropout_acts_beside_the_state_and_in_training_only() -> None:
+    ids = text(2, 6)
+    with seeded(0):
+        model = LanguageModel(7, 4, 5, nn.LSTM, 0.5).double()
+    model.eval()
+    torch.testing.assert_close(model(ids)[0], build(nn.LSTM)(ids)[0])
+    model.train()
+    with seeded(1):
+        found, state = model(ids)
+    with seeded(1):  # the same draws, in the same order
+        x = nn.functional.dropout(model.embed(ids), 0.5)
+        states, last = model.recurrent(x)
+        states = nn.functional.dropout(states, 0.5)
+    torch.testing.assert_close(found, model.readout(states))
+    torch.testing.assert_close(state, last)
+    assert (found - model(ids)[0]).abs().max() > 1e-3
+
+
 def test_clear_errors() -> None:
+    with pytest.raises(ValueError, match="dropout must be a number from 0"):
+        LanguageModel(3, 4, 5, nn.RNN, 1.0)
     with pytest.raises(ValueError, match="hidden must be a positive"):
         LanguageModel(3, 4, 0, nn.RNN)
     with pytest.raises(ValueError, match="at least two tokens"):
