@@ -148,5 +148,5 @@ def _read(
     output = model(window[:, :-1])
     logits = output[0] if isinstance(output, tuple) else output
     logp = logits[:, -fresh:].double().log_softmax(dim=-1)
-    right = logp.gather(-1, window[:, -fresh:, None])  # (B, fresh, 1)
+    right: Tensor = logp.gather(-1, window[:, -fresh:, None])
     return right.flatten().cpu()
