@@ -16,7 +16,7 @@ for Language Understanding*, NAACL 2019, section 3, and appendix A.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +31,12 @@ from nlp_course.checks import (
     check_share,
     shape_of,
 )
+from nlp_course.pretrained.base import Pretrained
 from nlp_course.transformer import Embedding, Encoder, LayerNorm
+from nlp_course.transformer.feed_forward import ACTIVATIONS
+
+if TYPE_CHECKING:
+    from nlp_course.pretrained.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class PreTrainingOutput(NamedTuple):
     pair: Float[Tensor, "batch 2"]  # 0: the second segment is the next
 
 
-class BERT(nn.Module):
+class BERT(Pretrained):
     """The body: from ids to states; ``options`` are dtype and device.
 
     Matrices start normally distributed with deviation ``std``, biases at 0.
@@ -116,6 +121,12 @@ class BERT(nn.Module):
         )
         self.pool = nn.Linear(D, D, **options)
         draw(self, config.std)
+
+    @classmethod
+    def _layout(cls) -> Layout:
+        from nlp_course.pretrained.bert import BODY
+
+        return BODY
 
     @property
     def longest(self) -> int:
@@ -183,7 +194,7 @@ class BERT(nn.Module):
         check_ids("segments", segments, len(self.G))
 
 
-class BERTForPreTraining(nn.Module):
+class BERTForPreTraining(Pretrained):
     """BERT with the heads for masked words and for pairs of segments.
 
     The readout of words is tied to the embedding, after one more layer of
@@ -193,6 +204,7 @@ class BERTForPreTraining(nn.Module):
     def __init__(self, config: BERTConfig, **options: Any) -> None:
         super().__init__()
         D = config.width
+        self.config = config
         self.bert = BERT(config, **options)
         self.transform = nn.Linear(D, D, **options)
         self.norm = LayerNorm(D, eps=config.eps, **options)
@@ -201,10 +213,11 @@ class BERTForPreTraining(nn.Module):
         for head in (self.transform, self.judge):
             draw(head, config.std)
 
-    @property
-    def config(self) -> BERTConfig:
-        """The sizes."""
-        return self.bert.config
+    @classmethod
+    def _layout(cls) -> Layout:
+        from nlp_course.pretrained.bert import PRE_TRAINING
+
+        return PRE_TRAINING
 
     @property
     def longest(self) -> int:
@@ -231,9 +244,9 @@ class BERTForPreTraining(nn.Module):
 
         Give it the states of the chosen places alone to save the rest.
         """
-        gelu_of = F.gelu(self.transform(states))  # (..., D)
-        tied = self.bert.embedding.E
-        return F.linear(self.norm(gelu_of), tied, self.b_words)
+        phi = ACTIVATIONS[self.config.activation]
+        own = self.norm(phi(self.transform(states)))  # (..., D)
+        return F.linear(own, self.bert.embedding.E, self.b_words)
 
 
 class BERTClassifier(nn.Module):

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
@@ -34,7 +34,11 @@ from torch import Tensor, nn
 from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.masks import causal_mask
 from nlp_course.checks import check_positive, check_share
+from nlp_course.pretrained.base import Pretrained
 from nlp_course.transformer import Embedding, Encoder
+
+if TYPE_CHECKING:
+    from nlp_course.pretrained.layout import Layout
 
 Caches = Sequence[KeyValueCache]
 
@@ -83,7 +87,7 @@ GPT2_CONFIGS = {
 GPT3_CONFIG = _published(12_288, 96, 96, 2048)
 
 
-class GPT(nn.Module):
+class GPT(Pretrained):
     """Scores of the next token after every token of a text.
 
     ``options`` are ``dtype`` and ``device``.  All matrices start normally
@@ -115,6 +119,12 @@ class GPT(nn.Module):
             **options,
         )
         self.reset_parameters()
+
+    @classmethod
+    def _layout(cls) -> Layout:
+        from nlp_course.pretrained.gpt2 import GPT2
+
+        return GPT2
 
     @property
     def longest(self) -> int:
