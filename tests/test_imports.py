@@ -20,7 +20,7 @@ MODULES = sorted(
     module.name for module in walk_packages(nlp_course.__path__, "nlp_course.")
 )
 UPPER = (
-    *("data", "training", "display", "exercises"),
+    *("data", "training", "display", "exercises", "cli"),
     *("claims", "sphinx_cache", "sphinx_ext"),
 )
 MODELS = [

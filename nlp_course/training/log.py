@@ -46,6 +46,9 @@ class TrainingLog:
     def __iter__(self) -> Iterator[Record]:
         return iter(self.records)
 
+    def sync(self) -> None:
+        """Return when all rows are where they are kept: here, in memory."""
+
     def save(self, path: str | Path) -> None:
         """Write the log; an existing file is replaced whole or not at all."""
         path = Path(path)
@@ -79,6 +82,44 @@ class TrainingLog:
                 )
             records.append(record)
         return cls(records)
+
+
+class LogFile(TrainingLog):
+    """A log whose rows are in a file as soon as they are appended.
+
+    Opened with a ``step`` it goes on with what the file holds up to that
+    step; later rows are cut off, for they will be written again.  Without
+    one it begins anew.
+
+    Raises ``ValueError`` if the file that is to be continued is no log,
+    ``OSError`` if it cannot be written.
+    """
+
+    def __init__(self, path: str | Path, step: int | None = None) -> None:
+        self.path = Path(path)
+        kept: list[Record] = []
+        if step is not None and self.path.exists():
+            kept = [r for r in TrainingLog.load(path) if r["step"] <= step]
+        super().__init__(kept)
+        self.save(path)
+        # unbuffered: what could not be written is an error here and now
+        self._file = self.path.open("ab", buffering=0)
+
+    def append(self, **values: float | Tensor | list[float]) -> None:
+        """Add a row, here and in the file."""
+        super().append(**values)
+        line = json.dumps(self.records[-1]) + "\n"
+        rest = memoryview(line.encode("utf-8"))
+        while rest:  # a disk that fills up takes a part and then refuses
+            rest = rest[self._file.write(rest) :]
+
+    def sync(self) -> None:
+        """Return when all rows are on the disk, safe from a power cut."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file; the rows can still be read from here."""
+        self._file.close()
 
 
 def _plain(value: float | Tensor | list[float]) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -78,6 +78,24 @@ class WarmUpThenDecay:
         return min(1.0, rising, falling)
 
 
+def _update(
+    model: nn.Module,
+    loss: Tensor,
+    optimizer: AnyOptimizer,
+    clip_norm: float | None,
+) -> Tensor:
+    """Change the weights by one step; the norms of the gradients before."""
+    optimizer.zero_grad()
+    loss.sum().backward()
+    norms = (
+        gradient_norms(model)
+        if clip_norm is None
+        else clip_gradients(model, clip_norm)
+    )
+    optimizer.step()
+    return norms
+
+
 def train(
     model: nn.Module,
     loss_of: Callable[[int], Tensor],
@@ -87,6 +105,9 @@ def train(
     optimizer: AnyOptimizer | None = None,
     record: Callable[[], Mapping[str, Tensor]] | None = None,
     schedule: Callable[[int], float] | None = None,
+    steps: Iterable[int] | None = None,
+    log: TrainingLog | None = None,
+    after: Callable[[int], None] | None = None,
 ) -> TrainingLog:
     """Train a network, or an ``Ensemble`` of them; return the log.
 
@@ -97,32 +118,34 @@ def train(
     after the update.  The optimizer is Adam unless another is given.
     ``schedule(step)`` is what its learning rate is multiplied by at a step.
 
+    To go on with a training that was interrupted, give the ``steps`` that
+    are left (numbers from 1; a progress bar of your own is welcome) and the
+    ``log`` up to there.  ``after(step)`` is called when a step is done and
+    logged: the place to save or to measure.
+
     Raises ``ValueError`` if the loss has another shape.
     """
     config = config or TrainingConfig()
     if optimizer is None:
         rate = config.learning_rate
         optimizer = torch.optim.Adam(model.parameters(), lr=rate, fused=True)
+    if steps is None:
+        steps = progress(range(1, config.steps + 1), description)
     rates = [group["lr"] for group in optimizer.param_groups]
-    log = TrainingLog()
+    log = TrainingLog() if log is None else log
     model.train()
-    for step in progress(range(1, config.steps + 1), description):
+    for step in steps:
         loss = loss_of(step)
         _check_loss(loss, model)
-        optimizer.zero_grad()
-        loss.sum().backward()
         if schedule is not None:
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = rate * schedule(step)
-        norms = (
-            gradient_norms(model)
-            if config.clip_norm is None
-            else clip_gradients(model, config.clip_norm)
-        )
-        optimizer.step()
+        norms = _update(model, loss, optimizer, config.clip_norm)
         if step % config.log_every == 0 or step == config.steps:
             more = record() if record is not None else {}
             log.append(
                 step=step, loss=loss.detach(), gradient_norm=norms, **more
             )
+        if after is not None:
+            after(step)
     return log

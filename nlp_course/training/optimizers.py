@@ -31,7 +31,7 @@ class AnyOptimizer(Protocol):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
 
-    def step(self, closure: Callable[[], float] | None = None) -> Any:
+    def step(self) -> Any:
         """Change the weights."""
 
     def state_dict(self) -> dict[str, Any]:
