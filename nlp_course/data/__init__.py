@@ -3,9 +3,12 @@
 from nlp_course.data.batches import Batch, length_mask, pad_batch
 from nlp_course.data.cases import CaseTask
 from nlp_course.data.coreference import CoreferenceTask
+from nlp_course.data.corpora import Corpus, hold_out, load_corpus
+from nlp_course.data.labelled import ReviewCorpus, load_reviews
 from nlp_course.data.relations import GameTask
 from nlp_course.data.reviews import ReviewTask
 from nlp_course.data.streams import Lanes, split_text
+from nlp_course.data.subwords import SubwordTokenizer
 from nlp_course.data.tasks import (
     AgreementTask,
     Examples,
@@ -18,6 +21,8 @@ from nlp_course.data.tokenizers import (
     CharTokenizer,
     Tokenizer,
     WordTokenizer,
+    load_tokenizer,
+    tokenizer_from_json,
 )
 
 __all__ = [
@@ -26,18 +31,26 @@ __all__ = [
     "CaseTask",
     "CharTokenizer",
     "CoreferenceTask",
+    "Corpus",
     "Examples",
     "GameTask",
     "Lanes",
     "OrderTask",
     "PronounTask",
     "RecallTask",
+    "ReviewCorpus",
     "ReviewTask",
+    "SubwordTokenizer",
     "Tokenizer",
     "WordTokenizer",
+    "hold_out",
     "length_mask",
+    "load_corpus",
+    "load_reviews",
+    "load_tokenizer",
     "pad_batch",
     "read_text",
     "split_text",
+    "tokenizer_from_json",
     "topics",
 ]

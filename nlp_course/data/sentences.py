@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Generator
 
+from nlp_course.data.hub import Repository, read_rows
 from nlp_course.data.pairs import Pair, PairCorpus
 from nlp_course.data.text import read_text
 from nlp_course.data.tokenizers import WordTokenizer
@@ -49,51 +49,75 @@ def _pair(source: str, target: str) -> Pair:
     return Pair(source.strip(), target.strip(), size)
 
 
-# public corpora by a short name: where they are, and which version
+# public corpora by a short name
 CORPORA = {
-    "opus_books": (
-        "Helsinki-NLP/opus_books",
-        "1f9f6191d0e91a3c539c2595e2fe48fc1420de9b",
+    "opus_books": Repository(
+        "Helsinki-NLP/opus_books", "1f9f6191d0e91a3c539c2595e2fe48fc1420de9b"
+    ),
+    "multi30k": Repository(
+        "multi30k/dataset",
+        "a3d2e0d26b56f3846f66a952536ffed4e401d05a",
+        {
+            "data/task1/raw/train.cs.gz": "a65adb8b32e3bc664f21ecba7a6e7f69"
+            "50fd1f405e135f7c312faabdb6255077",
+            "data/task1/raw/train.de.gz": "726e39b2fa9eb9ffb6dc763fb35a179f"
+            "80fae06ffc5d28b6ace5faa883de28a6",
+            "data/task1/raw/train.en.gz": "d79cfa999dd4c51d2cb42499b6796d5a"
+            "882c3a8a961923c25a898c90f8bbd56f",
+            "data/task1/raw/train.fr.gz": "622e75069e9f4c577425c4f277116ce6"
+            "6e63a2401c0a2312d90073cb12379a3c",
+        },
     ),
 }
+_INSTEAD = "numbers, dates, or a tab-separated file of your own"
 
 
 def load_pairs(
-    name: str, language: str, *, limit: int | None = 20_000
+    name: str,
+    language: str,
+    *,
+    limit: int | None = 20_000,
+    copy: str | Path | None = None,
 ) -> list[Pair]:
     """English sentences and their translations from a public corpus.
 
-    ``name`` is a short name of ``CORPORA`` (``opus_books``: passages of
-    novels, with French and with Russian), ``owner/name@revision``, or a
-    folder with a copy; ``language`` the code of the target language.  The
-    first ``limit`` pairs are taken.  Needs the package ``datasets``, and the
-    network the first time.
+    ``name`` is a short name of ``CORPORA``: ``opus_books``, passages of
+    novels, with French and with Russian; ``multi30k``, captions of pictures
+    (its 29,000 for training), with French, German and Czech.  Or it is
+    ``owner/name@revision``, a data set of the Hugging Face hub laid out as
+    ``opus_books`` is; or a folder with a copy of such a data set.  ``copy``
+    is a folder with a copy of a corpus that has a short name.  ``language``
+    is the code of the target language.  The first ``limit`` pairs are taken.
 
-    Raises ``ValueError`` for an unknown name, ``ModuleNotFoundError``
-    without the package and ``ConnectionError`` if the corpus cannot be had.
+    Needs the package ``datasets``, and the network the first time.
+
+    Raises ``ValueError`` for an unknown name, ``FileNotFoundError`` if a
+    copy has no such files, ``ModuleNotFoundError`` without the package and
+    ``ConnectionError`` if the corpus cannot be had.
     """
-    place, revision = _place(name)
-    rows = _rows(place, revision, f"en-{language}", limit)
-    pairs = []
-    for row in rows:
-        sides = row.get("translation", row)
-        if "en" not in sides or language not in sides:
-            raise ValueError(
-                f"corpus {name!r} has no columns en and {language}, but "
-                f"{sorted(sides)}"
-            )
-        source, target = sides["en"], sides[language]
-        if source and target and source.strip() and target.strip():
-            pairs.append(_pair(source, target))
+    repository, copy = _place(name, copy)
+    if repository.hashes:
+        sides = _captions(repository, language, copy)
+    else:
+        sides = _translations(repository, language, copy, limit)
+    pairs = [
+        _pair(source, target)
+        for source, target in sides[:limit]
+        if source and target and source.strip() and target.strip()
+    ]
+    if not pairs:
+        raise ValueError(f"corpus {name!r} holds no pair of sentences")
     return pairs
 
 
-def _place(name: str) -> tuple[str, str | None]:
-    """Where a corpus is, and which version of it."""
+def _place(
+    name: str, copy: str | Path | None
+) -> tuple[Repository, str | Path | None]:
+    """Where a corpus is, and the folder with a copy of it, if there is."""
     if name in CORPORA:
-        return CORPORA[name]
+        return CORPORA[name], copy
     if Path(name).is_dir():
-        return str(Path(name)), None
+        return Repository(name, "a copy"), name
     place, at, revision = name.partition("@")
     if not at or not revision or "/" not in place:
         raise ValueError(
@@ -101,30 +125,53 @@ def _place(name: str) -> tuple[str, str | None]:
             "folder, or owner/name@revision (without a revision the data "
             "could change between two runs)"
         )
-    return place, revision
+    return Repository(place, revision), copy
 
 
-def _rows(
-    place: str, revision: str | None, configuration: str, limit: int | None
-) -> list[dict[str, Any]]:
-    try:
-        import datasets
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            "public corpora need the package datasets: "
-            'pip install "nlp-course[corpora]"'
-        ) from error
-    try:
-        loaded = datasets.load_dataset(
-            place, configuration, split="train", revision=revision
+def _translations(
+    repository: Repository,
+    language: str,
+    copy: str | Path | None,
+    limit: int | None,
+) -> list[tuple[str, str]]:
+    """Rows ``{"en": ..., "fr": ...}`` in a folder named by both languages."""
+    folder = "-".join(sorted(("en", language)))  # en-fr, but de-en
+    paths = repository.files(f"{folder}/train-*", copy=copy, instead=_INSTEAD)
+    rows = read_rows(paths, ["translation"], limit=limit)
+    sides = [row["translation"] for row in rows]
+    for side in sides[:1]:
+        if "en" not in side or language not in side:
+            raise ValueError(
+                f"{paths[0]} has no texts for en and {language}, but for "
+                f"{', '.join(sorted(side))}"
+            )
+    return [(side["en"], side[language]) for side in sides]
+
+
+def _captions(
+    repository: Repository, language: str, copy: str | Path | None
+) -> list[tuple[str, str]]:
+    """Line by line from two files, one for each language."""
+    path = f"data/task1/raw/train.{language}.gz"
+    if path not in repository.hashes or language == "en":
+        known = sorted({p.split(".")[1] for p in repository.hashes} - {"en"})
+        raise ValueError(
+            f"{repository.name} has no language {language!r}, but "
+            f"{', '.join(known)}"
         )
-    except Exception as error:  # dozens of kinds, all with the same cure
-        raise ConnectionError(
-            f"could not load {place} ({configuration}): {error}; go online "
-            "once, after that a copy is kept, or use a tab-separated file"
-        ) from error
-    count = len(loaded) if limit is None else min(limit, len(loaded))
-    return list(loaded.select(range(count)))
+    sides = []
+    for code in ("en", language):
+        [found] = repository.files(
+            f"data/task1/raw/train.{code}.gz", copy=copy, instead=_INSTEAD
+        )
+        sides.append(read_text(found).rstrip("\n").split("\n"))
+    source, target = sides
+    if len(source) != len(target):
+        raise ValueError(
+            f"{repository.name} has {len(source)} lines in English, but "
+            f"{len(target)} for {language}; fetch it again"
+        )
+    return list(zip(source, target, strict=True))
 
 
 def split_pairs(

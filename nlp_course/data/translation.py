@@ -23,8 +23,13 @@ from nlp_course.data.numbers import (
     split_spoken,
 )
 from nlp_course.data.pairs import Pair, PairBatch, PairCorpus
-from nlp_course.data.sentences import load_pairs, read_pairs, split_pairs
-from nlp_course.data.tokenizers import Tokenizer
+from nlp_course.data.sentences import (
+    CORPORA,
+    load_pairs,
+    read_pairs,
+    split_pairs,
+)
+from nlp_course.data.tokenizers import RuleTokenizer
 
 __all__ = [
     "Pair",
@@ -47,7 +52,7 @@ _FIRST_DAY = datetime.date(1950, 1, 1)
 _DAYS = 36_525  # a hundred years
 
 
-class SpokenTokenizer(Tokenizer):
+class SpokenTokenizer(RuleTokenizer):
     """Words, cut at spaces, hyphens and commas: numbers and dates."""
 
     @staticmethod
@@ -230,9 +235,10 @@ def _check_target(language: str) -> None:
 def open_corpus(data: str, language: str, rng: Generator) -> PairCorpus:
     """The corpus that a notebook's parameter ``data`` names.
 
-    ``"numbers"``, ``"dates"``, ``"dictation"``; ``"hf:name"`` for a public
-    corpus (``load_pairs``); anything else is the path of a tab-separated
-    file (``read_pairs``).
+    ``"numbers"``, ``"dates"``, ``"dictation"``; ``"opus_books"`` or
+    ``"multi30k"``, or ``"hf:owner/name@revision"`` for another public corpus
+    (``load_pairs``); anything else is the path of a tab-separated file
+    (``read_pairs``).
     """
     tasks = {
         "numbers": number_corpus,
@@ -241,7 +247,7 @@ def open_corpus(data: str, language: str, rng: Generator) -> PairCorpus:
     }
     if data in tasks:
         return tasks[data](language, rng)
-    if data.startswith("hf:"):
+    if data.startswith("hf:") or data in CORPORA:
         pairs = load_pairs(data.removeprefix("hf:"), language)
     else:
         pairs = read_pairs(data)

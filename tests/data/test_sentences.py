@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import gzip
 import sys
 from pathlib import Path
 
 import pytest
 
 from nlp_course.data.pairs import Pair
-from nlp_course.data.sentences import load_pairs, read_pairs, split_pairs
+from nlp_course.data.sentences import (
+    CORPORA,
+    load_pairs,
+    read_pairs,
+    split_pairs,
+)
 from nlp_course.training import generator
+from tests.hub import Hub, write_parquet
+
+HASH = "1f" * 20
 
 
 def file(tmp_path: Path, content: str | bytes) -> Path:
@@ -92,61 +100,65 @@ def test_too_few_pairs_are_refused() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small corpus in the form of the public ones."""
-    rows = [
-        {"id": str(k), "translation": {"en": p.source, "fr": p.target}}
-        for k, p in enumerate(sentences(12))
-    ]
-    rows.append({"id": "x", "translation": {"en": " ", "fr": "vide"}})
-    corpus = tmp_path / "corpus"
-    corpus.mkdir()
-    lines = "".join(json.dumps(row) + "\n" for row in rows)
-    (corpus / "train.jsonl").write_text(lines, "utf-8")
-    (corpus / "README.md").write_text(
-        "---\nconfigs:\n- config_name: en-fr\n  data_files:\n"
-        "  - split: train\n    path: train.jsonl\n---\n",
-        "utf-8",
+    """A small corpus laid out as opus_books is on the hub."""
+    pairs = [*sentences(12), Pair(" ", "vide", 1), Pair("blank", "", 1)]
+    rows = [{"en": pair.source, "fr": pair.target} for pair in pairs]
+    place = tmp_path / "corpus" / "en-fr" / "train-00000-of-00001.parquet"
+    place.parent.mkdir(parents=True)
+    write_parquet(
+        {"id": [str(k) for k in range(len(rows))], "translation": rows}, place
     )
-    return corpus
+    return tmp_path / "corpus"
 
 
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No network, and a cache of its own."""
-    datasets = pytest.importorskip("datasets")
-    hub = pytest.importorskip("huggingface_hub")
-    for place in (datasets.config, hub.constants):
-        monkeypatch.setattr(place, "HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(
-        datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache"
-    )
-
-
-@pytest.mark.usefixtures("offline")
-@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("own_cache")
 def test_a_corpus_is_read_from_a_copy(folder: Path) -> None:
     assert load_pairs(str(folder), "fr") == sentences(12)
     assert load_pairs(str(folder), "fr", limit=3) == sentences(3)
+    assert load_pairs("opus_books", "fr", copy=folder) == sentences(12)
+
+
+@pytest.mark.parametrize("name", ["opus_books", f"someone/corpus@{HASH}"])
+def test_a_corpus_is_fetched_once(folder: Path, hub: Hub, name: str) -> None:
+    place, _, revision = name.partition("@")
+    if not revision:
+        place, revision = CORPORA[name].name, CORPORA[name].revision
+    hub.add(place, folder)
+    assert load_pairs(name, "fr") == sentences(12)
+    wanted = f"{place}/resolve/{revision}/en-fr/train-00000"
+    assert any(wanted in request for request in hub.seen)
+    hub.close()
+    assert load_pairs(name, "fr") == sentences(12)
 
 
 @pytest.mark.usefixtures("offline")
-@pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", ["opus_books", "someone/corpus@1f9f619"])
+@pytest.mark.parametrize("name", ["opus_books", f"someone/corpus@{HASH}"])
 def test_without_a_network_the_cure_is_told(name: str) -> None:
-    with pytest.raises(ConnectionError, match="go online once, after that"):
+    told = "needs the network the first time.* use numbers, dates, or a tab"
+    with pytest.raises(ConnectionError, match=told):
         load_pairs(name, "fr")
 
 
-@pytest.mark.usefixtures("offline")
-@pytest.mark.filterwarnings("default")
+@pytest.mark.usefixtures("own_cache")
 def test_another_language_is_refused(folder: Path) -> None:
-    with pytest.raises(ConnectionError, match="en-xx"):
+    with pytest.raises(FileNotFoundError, match=r"no file en-xx/train-\*"):
         load_pairs(str(folder), "xx")
+    (folder / "en-fr").rename(folder / "en-ru")
+    with pytest.raises(ValueError, match="en and ru, but for en, fr"):
+        load_pairs(str(folder), "ru")
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_german_stands_before_english(folder: Path) -> None:
+    rows = [{"de": "Tag", "en": "day"}]
+    write_parquet({"translation": rows}, folder / "de-en" / "train-0.parquet")
+    assert load_pairs(str(folder), "de") == [Pair("day", "Tag", 1)]
 
 
 @pytest.mark.parametrize("name", ["nonsense", "someone/corpus", "a@b", "a/b@"])
 def test_a_name_without_a_version_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="give one of opus_books, a folder"):
+    told = "give one of opus_books, multi30k, a folder"
+    with pytest.raises(ValueError, match=told):
         load_pairs(name, "fr")
 
 
@@ -156,3 +168,33 @@ def test_without_the_package_the_cure_is_told(
     monkeypatch.setitem(sys.modules, "datasets", None)
     with pytest.raises(ModuleNotFoundError, match=r"nlp-course\[corpora\]"):
         load_pairs("opus_books", "fr")
+
+
+@pytest.fixture
+def captions(tmp_path: Path) -> Path:
+    """Two captions laid out as in the repository of Multi30k."""
+    raw = tmp_path / "captions" / "data" / "task1" / "raw"
+    raw.mkdir(parents=True)
+    for code, text in (("en", "A dog.\nTwo men.\n"), ("fr", "Un chien.\n")):
+        (raw / f"train.{code}.gz").write_bytes(gzip.compress(text.encode()))
+    return tmp_path / "captions"
+
+
+def test_captions_are_paired_line_by_line(captions: Path) -> None:
+    french = captions / "data/task1/raw/train.fr.gz"
+    with pytest.raises(ValueError, match="has 2 lines in English, but 1 for"):
+        load_pairs("multi30k", "fr", copy=captions)
+    lines = "Un chien.\nDeux hommes.\n"
+    french.write_bytes(gzip.compress(lines.encode()))
+    pairs = [Pair("A dog.", "Un chien.", 3), Pair("Two men.", lines[10:22], 3)]
+    assert load_pairs("multi30k", "fr", copy=captions) == pairs
+    assert load_pairs("multi30k", "fr", copy=captions, limit=1) == pairs[:1]
+    with pytest.raises(ValueError, match="'ru', but cs, de, fr"):
+        load_pairs("multi30k", "ru", copy=captions)
+
+
+@pytest.mark.usefixtures("offline")
+def test_captions_need_the_network_once() -> None:
+    told = r"multi30k/dataset \(GitHub, revision a3d2e0d26b.* first time"
+    with pytest.raises(ConnectionError, match=told):
+        load_pairs("multi30k", "de")
