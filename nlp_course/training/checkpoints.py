@@ -36,17 +36,14 @@ class CheckpointError(ValueError):
 
 
 def to_bytes(state: State) -> bytes:
-    """A state as the content of a file.
+    """A state as the content of a file: equal states give equal bytes.
 
     Raises ``TypeError`` for a value that is none of those above.
     """
     tensors: dict[str, Tensor] = {}
-    packed = _pack(state, "", tensors)
-    metadata = {
-        "format": FORMAT,
-        "sha256": _BLANK,
-        "state": json.dumps(packed, ensure_ascii=False),
-    }
+    content = {"sha256": _BLANK, "state": _pack(state, "", tensors)}
+    # one entry alone: of several the order would be left to chance
+    metadata = {FORMAT: json.dumps(content, ensure_ascii=False)}
     data: bytes = save(tensors, metadata)
     return data.replace(_field(_BLANK), _field(_checksum(data)), 1)
 
@@ -55,7 +52,7 @@ def from_bytes(data: bytes, name: str = "the checkpoint") -> State:
     """The state that ``to_bytes`` made into a file.
 
     Tensors are on the CPU.  Raises ``CheckpointError``, with the name of the
-    file, if it is no checkpoint or not a single byte differs.
+    file, if it is no checkpoint or a single byte of it is wrong.
     """
     try:
         tensors = load(data)
@@ -63,19 +60,19 @@ def from_bytes(data: bytes, name: str = "the checkpoint") -> State:
         raise CheckpointError(
             f"{name} is no checkpoint, or only a part of one ({error})"
         ) from error
-    metadata = _metadata(data)
-    if metadata.get("format") != FORMAT:
+    written = _metadata(data).get(FORMAT)
+    if written is None:
         raise CheckpointError(
-            f"{name} was not written by this course: its format is "
-            f"{metadata.get('format')!r}, not {FORMAT!r}"
+            f"{name} holds tensors, but is no {FORMAT}: it was written by "
+            "another program or another version"
         )
-    found = metadata.get("sha256", "")
+    found = written.partition('"sha256": "')[2][: len(_BLANK)]
     blank = data.replace(_field(found), _field(_BLANK), 1)
     if _checksum(blank) != found:
         raise CheckpointError(
             f"{name} is damaged: its checksum does not fit its content"
         )
-    state: State = _unpack(json.loads(metadata["state"]), tensors)
+    state: State = _unpack(json.loads(written)["state"], tensors)
     return state
 
 
@@ -134,8 +131,8 @@ def _checksum(data: bytes) -> str:
 
 
 def _field(checksum: str) -> bytes:
-    # within the JSON of "state" every quotation mark has a backslash
-    return f'"sha256":"{checksum}"'.encode()
+    """Where the checksum stands: JSON within JSON, and nowhere else so."""
+    return f'"{FORMAT}":"{{\\"sha256\\": \\"{checksum}\\"'.encode()
 
 
 def _metadata(data: bytes) -> dict[str, str]:

@@ -49,6 +49,9 @@ class TrainingLog:
     def sync(self) -> None:
         """Return when all rows are where they are kept: here, in memory."""
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     def save(self, path: str | Path) -> None:
         """Write the log; an existing file is replaced whole or not at all."""
         path = Path(path)

@@ -74,6 +74,7 @@ class Trainer:
         self.step, self.best = 0, None if state is None else state["best"]
         if state is not None:
             self._restore(state)
+        self.kept = self.step  # of the last checkpoint
         self.objective = build_objective(
             config, self.model, self.ids, len(self.tokenizer), group
         )
@@ -123,32 +124,16 @@ class Trainer:
 
     def run(self) -> None:
         """Take the steps that are left."""
-        config, group = self.config, self.group
-        if group.leads:
-            self._open()
-        steps: Iterable[int] = range(self.step + 1, config.steps + 1)
-        if group.leads:
-            note = _note(self.log, config.batch * config.context)
-            steps = progress(steps, "training", note=note, done=self.step)
-        devices = [] if group.device.type == "cpu" else [group.device]
-        with torch.random.fork_rng(devices=devices):
-            train(
-                self.model,
-                self.objective,
-                TrainingConfig(
-                    steps=config.steps,
-                    clip_norm=config.clip_norm,
-                    log_every=config.log_every,
-                ),
-                optimizer=self.optimizer,
-                record=self.record,
-                schedule=WarmUpThenDecay(
-                    config.steps, warm_up=max(1, min(100, config.steps // 10))
-                ),
-                steps=steps,
-                log=self.log,
-                after=self._after,
-            )
+        on_gpu = self.group.device.type != "cpu"
+        devices = [self.group.device] if on_gpu else []
+        try:
+            if self.group.leads:
+                self._open()
+            with torch.random.fork_rng(devices=devices):
+                self._train()
+        finally:
+            self.log.close()
+            self.validation.close()
 
     def _open(self) -> None:
         """Make the folder, the first checkpoint and the logs."""
@@ -158,6 +143,29 @@ class Trainer:
             write_atomically(self.folder / LAST, to_bytes(self.state()))
         self.log = LogFile(self.folder / LOG, kept)
         self.validation = LogFile(self.folder / VALIDATION, kept)
+
+    def _train(self) -> None:
+        config = self.config
+        steps: Iterable[int] = range(self.step + 1, config.steps + 1)
+        if self.group.leads:
+            note = _note(self.log, config.batch * config.context)
+            steps = progress(steps, "training", note=note, done=self.step)
+        warm_up = max(1, min(100, config.steps // 10))
+        train(
+            self.model,
+            self.objective,
+            TrainingConfig(
+                steps=config.steps,
+                clip_norm=config.clip_norm,
+                log_every=config.log_every,
+            ),
+            optimizer=self.optimizer,
+            record=self.record,
+            schedule=WarmUpThenDecay(config.steps, warm_up),
+            steps=steps,
+            log=self.log,
+            after=self._after,
+        )
 
     def _after(self, step: int) -> None:
         """Measure and save, where it is time to."""
@@ -171,13 +179,24 @@ class Trainer:
         state = self.state()  # all processes give what they carry
         if not self.group.leads:
             return
-        data = to_bytes(state)
-        if better:
-            write_atomically(self.folder / BEST, data)
+        names = [BEST] * better + [LAST] * keep
+        self._save(names, to_bytes(state))
         if keep:
+            self.kept = step
+
+    def _save(self, names: Iterable[str], data: bytes) -> None:
+        """Write checkpoints; first the rows of the logs up to there."""
+        try:
             for log in (self.log, self.validation):
                 log.sync()
-            write_atomically(self.folder / LAST, data)
+            for name in names:
+                write_atomically(self.folder / name, data)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{error.strerror}; the checkpoint of step {self.kept} is "
+                "kept, and the run can go on from it",
+            ) from error
 
     def _measure(self) -> bool:
         """Log the loss on unseen text; whether it is the lowest so far."""
