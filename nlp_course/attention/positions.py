@@ -135,7 +135,8 @@ class LearnedPositions(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(width=width, longest=longest)
-        self.P = nn.Parameter(std * torch.randn(longest, width, **options))
+        P = torch.randn(longest, width, **options).mul_(std)
+        self.P = nn.Parameter(P)
 
     def forward(
         self, x: Float[Tensor, "*batch time width"], start: int = 0

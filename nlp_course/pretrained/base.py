@@ -60,3 +60,17 @@ class Pretrained(nn.Module):
             dtype=dtype,
             device=device,
         )
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write a checkpoint that Hugging Face's library reads as well.
+
+        ``config.json`` and ``model.safetensors`` are put into ``folder``,
+        which is made if need be; its other files stay.  At every moment it
+        holds a whole checkpoint or none.
+
+        Raises ``ValueError`` for weights that are NaN or infinite, and
+        ``OSError`` if there is no room or no permission.
+        """
+        from nlp_course.pretrained.saving import save
+
+        save(self, self._layout(), Path(folder).expanduser())

@@ -31,17 +31,12 @@ def download(
     """
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import (
-        HfHubHTTPError,
         HFValidationError,
-        LocalEntryNotFoundError,
+        IncompleteSnapshotError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
-    offline = (
-        "give the path of a folder with config.json and model.safetensors "
-        "instead of a name"
-    )
     try:
         folder = snapshot_download(
             name,
@@ -62,9 +57,14 @@ def download(
             f"there is no folder {name!r} here and no public model of this "
             "name on the hub"
         ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError) as error:
+    except IncompleteSnapshotError as error:
+        # of all that was ever wanted; what is needed is seen when it is read
+        return Path(error.snapshot_path)
+    except Exception as error:  # of dozens of kinds, all with the same cure
+        why = " ".join(str(error).split()) or type(error).__name__
         raise FileNotFoundError(
-            f"{name} (revision {revision or 'main'}) is not in the cache, "
-            f"and the hub cannot be reached; without a network {offline}"
+            f"{name} (revision {revision or 'main'}) is not in the cache and "
+            "cannot be fetched; without a network give the path of a folder "
+            f"with config.json and model.safetensors ({why})"
         ) from error
     return Path(folder)

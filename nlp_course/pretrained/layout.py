@@ -50,10 +50,22 @@ class Layout:
     model_type: str
     architecture: str  # the class of Hugging Face's that it belongs to
     prefix: str  # may stand before the names of the body, or not
-    heads: tuple[str, ...]  # beginnings of names that never have it
+    bare: tuple[str, ...]  # beginnings of names that are written without it
     places: Callable[[Any], list[Place]]  # from our config
     read_config: Callable[[Options, float], Any]  # and the dropout asked for
     write_config: Callable[[Any], dict[str, Any]]
     skipped: re.Pattern[str]  # tensors that are left out on purpose
     renamed: Mapping[str, str] = field(default_factory=dict)  # old ends
     same: Mapping[str, str] = field(default_factory=dict)  # copies
+
+    def plain(self, name: str) -> str:
+        """A name as it stands in ``places``: no prefix, no old end."""
+        name = name.removeprefix(self.prefix)
+        for old, new in self.renamed.items():
+            if name.endswith(old):
+                return name.removesuffix(old) + new
+        return name
+
+    def written(self, name: str) -> str:
+        """A plain name as Hugging Face's own library writes it."""
+        return name if name.startswith(self.bare) else self.prefix + name

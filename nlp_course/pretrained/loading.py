@@ -8,12 +8,15 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from nlp_course.pretrained.files import CONFIG, open_weights
 from nlp_course.pretrained.layout import Layout, Place
 from nlp_course.pretrained.options import Options
 from nlp_course.pretrained.tensors import Entry, read_tensor
 
+# to draw on the device "meta" costs nothing but the import of half of PyTorch
+DRAWING = (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
 Model = TypeVar("Model", bound=nn.Module)
 Weights = dict[str, tuple[str, Entry]]  # by plain name: name there, entry
 
@@ -52,8 +55,10 @@ def load(
     _check_shapes(places, weights, model)
     for copy, name in layout.same.items():
         _check_same(copy, name, weights)
-    model.to_empty(device=device)  # memory, but no numbers yet
-    _fill(model, places, weights)
+    # strict: a weight for which no place is known would be an error
+    model.load_state_dict(
+        _read(model, places, weights, device), strict=True, assign=True
+    )
     return model
 
 
@@ -64,16 +69,16 @@ def plain_names(found: dict[str, Entry], layout: Layout) -> Weights:
     """
     weights: Weights = {}
     for there, entry in found.items():
-        name = there.removeprefix(layout.prefix)
-        for old, new in layout.renamed.items():
-            if name.endswith(old):
-                name = name.removesuffix(old) + new
+        name = layout.plain(there)
         if name in weights:
             raise ValueError(
                 f"{entry.file}: {there} and {weights[name][0]} are the same "
                 "weight"
             )
         weights[name] = (there, entry)
+    for copy, name in layout.same.items():
+        if copy in weights:  # perhaps only the copy was kept
+            weights.setdefault(name, weights[copy])
     return weights
 
 
@@ -82,9 +87,23 @@ def _skeleton(
 ) -> Model:
     """The model without memory: shapes alone."""
     try:
-        return kind(config, device="meta", dtype=dtype)
+        with Undrawn():
+            return kind(config, device="meta", dtype=dtype)
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from None
+
+
+class Undrawn(TorchFunctionMode):
+    """Inside ``with Undrawn():`` new weights are left as they are."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Stand in for the functions that draw weights."""
+        kwargs = kwargs or {}
+        if func in DRAWING:
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
 def _by_tensor(places: list[Place]) -> dict[str, list[Place]]:
@@ -101,9 +120,6 @@ def _check_names(
     weights: Weights,
 ) -> None:
     """All that is needed must be there, and no more than is known."""
-    for copy, name in layout.same.items():
-        if name not in weights and copy in weights:
-            weights[name] = weights[copy]  # only the copy was kept
     missing = [name for name in places if name not in weights]
     if missing:
         raise ValueError(
@@ -157,19 +173,24 @@ def _check_same(copy: str, name: str, weights: Weights) -> None:
         )
 
 
-def _fill(
-    model: nn.Module, places: dict[str, list[Place]], weights: Weights
-) -> None:
-    ours = dict(model.named_parameters())
+def _read(
+    model: nn.Module,
+    places: dict[str, list[Place]],
+    weights: Weights,
+    device: torch.device | str,
+) -> dict[str, Tensor]:
+    """Our weights by their names, with the numbers of the files."""
+    empty, ours = dict(model.named_parameters()), {}
     for name, sharing in places.items():
         there, entry = weights[name]
         theirs = read_tensor(there, entry)
         for place in sharing:
-            weight = ours.pop(place.ours)
-            with torch.no_grad():
-                weight.copy_(place.from_file(theirs))
+            like = empty[place.ours]
+            weight = torch.empty(like.shape, dtype=like.dtype, device=device)
+            weight.copy_(place.from_file(theirs))
             _check_finite(there, entry, theirs, weight)
-    assert not ours, f"no place is known for {', '.join(ours)}"
+            ours[place.ours] = weight
+    return ours
 
 
 def _check_finite(

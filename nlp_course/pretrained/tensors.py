@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import json
 import math
+import reprlib
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,15 +152,20 @@ def _entry(file: Path, name: str, told: Any, start: int) -> Entry:
         "data_offsets",
     }:
         raise ValueError(
-            f"{where} must have dtype, shape and data_offsets, not {told!r}"
+            f"{where} must have dtype, shape and data_offsets, not "
+            f"{reprlib.repr(told)}"
         )
     dtype, shape, offsets = told["dtype"], told["shape"], told["data_offsets"]
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise ValueError(f"{where} names an unknown dtype: {dtype!r}")
+        raise ValueError(
+            f"{where} names an unknown dtype: {reprlib.repr(dtype)}"
+        )
     if not _are_counts(shape):
-        raise ValueError(f"{where} has no shape but {shape!r}")
+        raise ValueError(f"{where} has no shape but {reprlib.repr(shape)}")
     if not _are_counts(offsets) or len(offsets) != 2:
-        raise ValueError(f"{where} has no two offsets but {offsets!r}")
+        raise ValueError(
+            f"{where} has no two offsets but {reprlib.repr(offsets)}"
+        )
     begin, end = offsets
     bits = math.prod(shape) * BITS[dtype]
     if bits != 8 * (end - begin):

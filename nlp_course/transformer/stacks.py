@@ -82,7 +82,8 @@ class Embedding(nn.Module):
     ) -> None:
         super().__init__()
         check_positive(vocabulary=vocabulary, width=width)
-        self.E = nn.Parameter(std * torch.randn(vocabulary, width, **options))
+        E = torch.randn(vocabulary, width, **options).mul_(std)
+        self.E = nn.Parameter(E)
         self.positions: nn.Module | None = None
         if positions == "sinusoidal":
             self.positions = SinusoidalPositions(width)
