@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -91,12 +92,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing is printed."""
 
 
-def write_parquet(columns: dict[str, list[Any]], path: Path) -> None:
+def write_parquet(columns: Mapping[str, Any], path: Path) -> None:
     """A table as the hub keeps it."""
     import datasets
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    datasets.Dataset.from_dict(columns).to_parquet(str(path))
+    datasets.Dataset.from_dict(dict(columns)).to_parquet(str(path))
 
 
 def _oid(data: bytes) -> str:

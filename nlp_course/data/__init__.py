@@ -17,10 +17,9 @@ from nlp_course.data.tasks import (
     RecallTask,
 )
 from nlp_course.data.text import read_text, topics
-from nlp_course.data.tokenizers import (
-    CharTokenizer,
+from nlp_course.data.tokenizers import CharTokenizer, WordTokenizer
+from nlp_course.data.vocabulary import (
     Tokenizer,
-    WordTokenizer,
     load_tokenizer,
     tokenizer_from_json,
 )

@@ -12,26 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
-from nlp_course.data.vocabulary import (
-    Tokenizer,
-    load_tokenizer,
-    tokenizer_from_json,
-)
-
-__all__ = [
-    "BOS",
-    "EOS",
-    "PAD",
-    "ROLES",
-    "SPECIAL",
-    "UNK",
-    "CharTokenizer",
-    "RuleTokenizer",
-    "Tokenizer",
-    "WordTokenizer",
-    "load_tokenizer",
-    "tokenizer_from_json",
-]
+from nlp_course.data.vocabulary import Tokenizer as Tokenizer
+from nlp_course.data.vocabulary import load_tokenizer as load_tokenizer
 
 PAD, UNK, BOS, EOS = "<pad>", "<unk>", "<s>", "</s>"
 SPECIAL = (PAD, UNK, BOS, EOS)

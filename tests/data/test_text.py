@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 
 from nlp_course.data import read_text, topics
+from nlp_course.data.text import write_text
 
 BOM = b"\xef\xbb\xbf"
 
@@ -89,6 +91,27 @@ def test_a_wrong_byte_is_found(
     assert f"byte {byte} at position {position} (line {line})" in message
     assert str(path) in message
     assert content[position] == int(byte, 16)
+
+
+def test_a_packed_file_is_unpacked(tmp_path: Path) -> None:
+    packed = gzip.compress(BOM + "чай\r\n".encode())
+    assert read_text(file(tmp_path, packed)) == "чай\n"
+    for broken in (packed[:-9], packed[:12] + b"??" + packed[14:]):
+        with pytest.raises(ValueError, match="is a broken gzip file: "):
+            read_text(file(tmp_path, broken))
+
+
+def test_a_text_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "text.txt"
+    for text in ("чай\n", "", "one\r\ntwo"):
+        write_text(path, text)
+        assert path.read_bytes() == text.encode()
+    with pytest.raises(UnicodeEncodeError):
+        write_text(path, "half \ud800")
+    assert path.read_bytes() == b"one\r\ntwo"
+    assert list(tmp_path.iterdir()) == [path]
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none"):
+        write_text(tmp_path / "none" / "text.txt", "a")
 
 
 def test_topics_is_enough_to_learn_from_and_always_the_same() -> None:

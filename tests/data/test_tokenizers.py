@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nlp_course.data import CharTokenizer, Tokenizer, WordTokenizer
+from nlp_course.data import (
+    CharTokenizer,
+    Tokenizer,
+    WordTokenizer,
+    load_tokenizer,
+    tokenizer_from_json,
+)
 from nlp_course.data.tokenizers import SPECIAL
+from nlp_course.data.translation import SpokenTokenizer
 
 KINDS = [CharTokenizer, WordTokenizer]
 some_text = st.text(min_size=1, max_size=80)
@@ -156,14 +167,138 @@ def test_a_vocabulary_of_another_kind_is_refused(tmp_path: Path) -> None:
         WordTokenizer.load(path)
 
 
-@pytest.mark.parametrize("content", ["[]", "{}", '"text"', "no JSON"])
-def test_what_is_no_vocabulary_is_refused(
-    tmp_path: Path, content: str
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "no saved tokenizer: the key 'kind' is missing"),
+        ("{}", r"SubwordTokenizer\.from_pretrained"),
+        ('"text"', "no saved tokenizer"),
+        ('{"kind": 3}', "no saved tokenizer"),
+        ("no JSON", "or one that was cut off: Expecting value"),
+        ('{"kind": "CharTokenizer", "tokens": ["a"', "cut off: Expecting"),
+        ("", "holds no text"),
+        ('{"kind": "CharTokenizer"}', "CharTokenizer is broken: KeyError"),
+        ('{"kind": "CharTokenizer", "tokens": 3}', "is broken: TypeError"),
+        ('{"kind": "CharTokenizer", "tokens": [3]}', "must be a text"),
+        ('{"kind": "CharTokenizer", "tokens": ["a", "a"]}', "occur twice"),
+        ('{"kind": "Sentences", "tokens": []}', "is no tokenizer that is kn"),
+        ('{"kind": "RuleTokenizer", "tokens": []}', "is no tokenizer that"),
+        ('{"kind": "SubwordTokenizer", "tokenizer": {}}', "is broken: Value"),
+    ],
+)
+def test_what_is_no_tokenizer_is_refused(
+    tmp_path: Path, content: str, message: str
 ) -> None:
     path = tmp_path / "vocabulary.json"
     path.write_text(content)
-    with pytest.raises(ValueError):
-        CharTokenizer.load(path)
+    for load in (CharTokenizer.load, load_tokenizer):
+        with pytest.raises(ValueError, match=message) as caught:
+            load(path)
+        assert str(path) in str(caught.value)
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nothing\.json does not ex"):
+        load_tokenizer(tmp_path / "nothing.json")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, SpokenTokenizer])
+def test_any_kind_is_loaded_again(
+    kind: type[Tokenizer], tmp_path: Path
+) -> None:
+    made = kind.train("twenty-one")
+    made.save(tmp_path / "made.json")
+    for loaded in (
+        load_tokenizer(tmp_path / "made.json"),
+        tokenizer_from_json(made.to_json()),
+    ):
+        assert type(loaded) is kind
+        assert loaded.tokens == made.tokens
+        assert loaded.special == made.special
+
+
+def test_a_kind_is_found_that_nobody_imported(tmp_path: Path) -> None:
+    path = tmp_path / "spoken.json"
+    SpokenTokenizer.train("one two").save(path)
+    code = (
+        "import sys; from nlp_course.data import load_tokenizer; "
+        f"print(load_tokenizer({str(path)!r}).encode('two'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[5]", done.stderr
+
+
+def test_an_interrupted_save_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "vocabulary.json"
+    CharTokenizer.train("old").save(path)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", stop)
+    with pytest.raises(KeyboardInterrupt):
+        CharTokenizer.train("new one").save(path)
+    assert load_tokenizer(path).tokens == CharTokenizer.train("old").tokens
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@kinds
+def test_names_of_marks_are_read_on_request(kind: type[Tokenizer]) -> None:
+    tokenizer = kind.train("a b")
+    ids = tokenizer.encode("<s>a<pad></s>", special=True)
+    assert ids == [2, tokenizer.id_of("a"), 0, 3]
+    assert not {0, 2, 3} & {*tokenizer.encode("<s>a<pad></s>")}
+    with pytest.raises(ValueError, match="no token for 'mask', but"):
+        _ = tokenizer.mask_id
+
+
+class Letters(Tokenizer):
+    """A tokenizer with roles of its own: one mark for two, no unknown."""
+
+    def __init__(self, special: dict[str, str]) -> None:
+        super().__init__((*"abc", "<|>", "<|>>"), special)
+
+    def split(self, text: str) -> list[str]:
+        return list(text)
+
+    def join(self, tokens: Sequence[str]) -> str:
+        return "".join(tokens)
+
+    @classmethod
+    def train(
+        cls,
+        texts: str | Iterable[str],
+        *,
+        max_size: int | None = None,
+        min_count: int = 1,
+    ) -> Self:
+        raise NotImplementedError
+
+    def _to_data(self) -> dict[str, Any]:
+        return {"special": self.special}
+
+    @classmethod
+    def _from_data(cls, data: dict[str, Any]) -> Self:
+        return cls(data["special"])
+
+
+def test_marks_may_be_anywhere_in_the_vocabulary(tmp_path: Path) -> None:
+    tokenizer = Letters({"bos": "<|>", "eos": "<|>", "mask": "<|>>"})
+    ids = tokenizer.encode("ab<|>>c", bos=True, eos=True, special=True)
+    assert ids == [3, 0, 1, 4, 2, 3]
+    assert tokenizer.decode(ids) == "ab<|>>c"
+    assert tokenizer.decode(ids, special=True) == "<|>ab<|>>c<|>"
+    with pytest.raises(ValueError, match="'d' is no token"):
+        tokenizer.encode("abcd")
+    tokenizer.save(tmp_path / "letters.json")
+    assert load_tokenizer(tmp_path / "letters.json").mask_id == 4
+    assert Letters({}).encode("ab", special=True) == [0, 1]
+    with pytest.raises(ValueError, match=r"outside the vocabulary: \['z'\]"):
+        Letters({"pad": "z"})
 
 
 def test_a_saved_vocabulary_is_readable(tmp_path: Path) -> None:
