@@ -61,10 +61,11 @@ def next_probabilities(
     if temperature == 0:
         best = logits.argmax(dim=-1, keepdim=True)  # (B, 1)
         return torch.zeros_like(logits).scatter(-1, best, 1.0)
-    scores = logits / temperature
+    # the largest score becomes 0, so that a tiny temperature cannot overflow
+    scores = (logits - logits.amax(dim=-1, keepdim=True)) / temperature
     if top_k is not None:
         scores = _keep_top_k(scores, top_k)
-    if top_p is not None:
+    if top_p is not None and top_p < 1:
         scores = _keep_top_p(scores, top_p)
     return scores.softmax(dim=-1)
 
@@ -79,7 +80,7 @@ def _keep_top_k(scores: Tensor, k: int) -> Tensor:
 def _keep_top_p(scores: Tensor, p: float) -> Tensor:
     """Keep the fewest tokens whose probabilities add up to p or more."""
     ordered, place = scores.sort(dim=-1, descending=True, stable=True)
-    share = ordered.softmax(dim=-1)
+    share = ordered.double().softmax(dim=-1)  # sums of many small shares
     before = share.cumsum(dim=-1) - share  # of the likelier tokens together
     beyond = before >= p
     beyond[..., 0] = False  # the likeliest token always stays
@@ -103,8 +104,10 @@ def stream(
     anew, with positions from 0.  Without ``use_cache`` the whole context is
     read again for every token: the same tokens for more work.
 
-    ``rng`` is the source of chance, PyTorch's own if absent.  Raises
-    ``ValueError`` for no tokens to begin with and for what
+    A model with dropout must be in evaluation mode.  ``rng`` is the source
+    of chance, PyTorch's own if absent.
+
+    Raises ``ValueError`` for no tokens to begin with and for what
     ``next_probabilities`` refuses.
     """
     check_tensor("ids", ids)

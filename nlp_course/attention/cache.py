@@ -39,6 +39,16 @@ class KeyValueCache:
         """The number of words that are kept, ``N``."""
         return self._length
 
+    @property
+    def keys(self) -> Float[Tensor, "batch heads N size"]:
+        """The keys of all words; ``ValueError`` if there are none."""
+        return self._filled()[0]
+
+    @property
+    def values(self) -> Float[Tensor, "batch heads N size"]:
+        """The values of all words; ``ValueError`` if there are none."""
+        return self._filled()[1]
+
     def append(
         self,
         k: Float[Tensor, "batch heads T size"],
@@ -52,7 +62,8 @@ class KeyValueCache:
         The result is a view of what is kept: it must not be changed.
 
         Raises ``ValueError`` for shapes that do not fit each other or what
-        was kept before, ``RuntimeError`` if the keys need a gradient.
+        was kept before, ``TypeError`` for another dtype, ``RuntimeError`` if
+        keys or values need a gradient.
         """
         self._check(k, v)
         T = k.shape[-2]
@@ -60,7 +71,12 @@ class KeyValueCache:
         kept[0, ..., self._length : self._length + T, :] = k
         kept[1, ..., self._length : self._length + T, :] = v
         self._length += T
-        return kept[0, ..., : self._length, :], kept[1, ..., : self._length, :]
+        return self.keys, self.values
+
+    def _filled(self) -> Tensor:
+        if self._kept is None:
+            raise ValueError("the cache is empty: nothing was appended yet")
+        return self._kept[..., : self._length, :]  # (2, B, A, N, d)
 
     def _with_room(self, needed: int, like: Tensor) -> Tensor:
         kept = self._kept
@@ -84,6 +100,10 @@ class KeyValueCache:
                 "keys and values must both have shape (batch, heads, words, "
                 f"size), not {shape_of(k)} and {shape_of(v)}"
             )
+        if k.dtype != v.dtype:
+            raise TypeError(
+                f"keys are {k.dtype} and values {v.dtype}; give one dtype"
+            )
         if torch.is_grad_enabled() and (k.requires_grad or v.requires_grad):
             raise RuntimeError(
                 "a cache is filled without gradients: call the model inside "
@@ -91,6 +111,11 @@ class KeyValueCache:
             )
         if self._kept is None:
             return
+        if k.dtype != self._kept.dtype:
+            raise TypeError(
+                f"the cache holds {self._kept.dtype}, not {k.dtype}; begin a "
+                "new one after the model was converted"
+            )
         _, B, A, _, d = self._kept.shape
         if (*k.shape[:2], k.shape[3]) != (B, A, d):
             raise ValueError(
