@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch.hub
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -274,8 +275,31 @@ def test_a_file_on_github_is_fetched_once_and_checked(
     assert found.read_text() == PLAY
     assert f"/someone/texts/{'1' * 40}/{path}" in hub.seen
     assert [p for p in found.parent.iterdir() if p != found] == []
+    (plays / path).write_text("a later version")
+    digest = hashlib.sha256(b"a later version").hexdigest()
+    later = Repository("someone/texts", "2" * 40, {path: digest})
+    assert later.files(path)[0].read_text() == "a later version"
     hub.close()
     assert right.files(path) == [found]
+    assert found.read_text() == PLAY
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_the_first_cause_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        try:
+            try:
+                raise OSError("no\n route")
+            except OSError as error:
+                raise ValueError("in between") from error
+        except ValueError:
+            raise RuntimeError("outermost")  # noqa: B904
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", fail)
+    with pytest.raises(ConnectionError, match=r"\(OSError: no route\)$"):
+        load_corpus("tiny-shakespeare")
 
 
 @pytest.mark.usefixtures("offline")

@@ -149,6 +149,13 @@ def test_a_parameter_names_a_file(tmp_path: Path) -> None:
         open_corpus("hf:nothing", "fr", generator(0))
 
 
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize("data", ["multi30k", "hf:multi30k", "opus_books"])
+def test_a_public_corpus_is_known_by_its_name(data: str) -> None:
+    with pytest.raises(ConnectionError, match="without a network use numbers"):
+        open_corpus(data, "fr", generator(0))
+
+
 @pytest.mark.parametrize(
     ("build", "options", "message"),
     [
