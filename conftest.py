@@ -7,10 +7,16 @@ a claim is, in the text that the claim prints.
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from nlp_course import executed
 
 # Set before torch is imported, and inherited by the notebooks' kernels.
 os.environ["NLP_COURSE_STATIC"] = "1"
@@ -30,6 +36,45 @@ NOT_COMPARED = (
 settings.register_profile("local", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[None]:
+    """Note which notebook has a cell that failed, or was left out."""
+    report = yield
+    if call.excinfo is not None and item.parent is not None:
+        item.parent.stash[FAILED] = True
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(
+    item: pytest.Item, nextitem: pytest.Item | None
+) -> Iterator[None]:
+    """Keep what a notebook gave, once its last cell has passed."""
+    done = yield
+    last = nextitem is None or nextitem.parent is not item.parent
+    if last and hasattr(item, "test_outputs"):  # a cell of nbval
+        _keep_run(item)
+    return done
+
+
+def _keep_run(last: Any) -> None:
+    cells = [i for i in last.session.items if i.parent is last.parent]
+    if last.parent.stash.get(FAILED, False):
+        return
+    notebook = json.loads(last.path.read_text("utf-8"))
+    code = [c for c in notebook["cells"] if c["cell_type"] == "code"]
+    if len(code) != len(cells):
+        return  # only some cells were chosen
+    for cell, item in zip(code, cells, strict=True):
+        cell["outputs"] = item.test_outputs
+    executed.keep(Path(__file__).parent, last.path, notebook)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

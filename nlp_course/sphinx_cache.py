@@ -2,7 +2,8 @@
 
 Sphinx reads its pages, and so runs their notebooks, one after another.  The
 notebooks that are not in the cache yet are run here side by side, and what
-they gave is put into the cache, where the build finds it.
+they gave is put into the cache, where the build finds it.  A notebook that
+the tests have just run need not be run once more (``executed``).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import single_nb_execution
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+from nlp_course.executed import kept
 
 LOG = logging.getLogger(__name__)
 JOBS = "NLP_COURSE_JOBS"  # how many at a time; each takes one core
@@ -64,6 +67,7 @@ def run_ahead(app: Sphinx, env: Any, docnames: list[str]) -> None:
     paths = [Path(env.doc2path(name)) for name in docnames]
     cache = get_cache(config.execution_cache_path or ".jupyter_cache")
     waiting = absent(cache, [p for p in paths if p.suffix == ".ipynb"])
+    waiting = take_kept(Path(app.srcdir), cache, waiting)
     workers = min(jobs(), len(waiting))
     if workers < 2:
         return
@@ -76,6 +80,22 @@ def run_ahead(app: Sphinx, env: Any, docnames: list[str]) -> None:
         # the database of the cache is written by this thread alone
         for future in as_completed(futures):
             _keep(cache, futures[future], *future.result())
+
+
+def take_kept(
+    root: Path, cache: Any, waiting: list[tuple[Path, Any]]
+) -> list[tuple[Path, Any]]:
+    """Put what the tests ran into the cache; the notebooks that are left."""
+    left = []
+    for path, notebook in waiting:
+        found = kept(root, path)
+        if found is None:
+            left.append((path, notebook))
+            continue
+        run = nbformat.read(found, as_version=4)
+        _store(cache, path, run, 0.0)
+        LOG.info("course: %s was run by the tests", path.name)
+    return left
 
 
 def _run(path: Path, notebook: Any, *, timeout: int) -> tuple[Any, Any, float]:
@@ -96,8 +116,12 @@ def _keep(
     if error is not None:
         LOG.info("course: %s failed; it will be run once more", path.name)
         return
+    _store(cache, path, notebook, seconds)
+    LOG.info("course: ran %s in %.0f s", path.name, seconds)
+
+
+def _store(cache: Any, path: Path, notebook: Any, seconds: float) -> None:
     bundle = CacheBundleIn(
         notebook, str(path), data={"execution_seconds": seconds}
     )
     cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
-    LOG.info("course: ran %s in %.0f s", path.name, seconds)

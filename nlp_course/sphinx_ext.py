@@ -11,10 +11,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,22 +24,12 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from nlp_course.claims import GLUE_NAME, Statement, registry
+from nlp_course.executed import fingerprint
 from nlp_course.sphinx_cache import run_ahead
 
 LOG = logging.getLogger(__name__)
-INPUTS = ("nlp_course/**/*.py", "book/claims.yml", "constraints.txt")
 STAMP = ".course-fingerprint"
 MADE_FROM_RUN = ("{glue", "{evidence}", "{common-slips}")
-
-
-def fingerprint(root: Path) -> str:
-    """A hash of all that a notebook's results depend on besides itself."""
-    digest = hashlib.sha256(platform.python_version().encode())
-    for pattern in INPUTS:
-        for path in sorted(root.glob(pattern)):
-            digest.update(path.relative_to(root).as_posix().encode())
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def guard_cache(app: Sphinx, _config: Any) -> None:

@@ -21,7 +21,7 @@ MODULES = sorted(
 )
 UPPER = (
     *("data", "training", "display", "exercises", "cli"),
-    *("claims", "sphinx_cache", "sphinx_ext"),
+    *("claims", "sphinx_cache", "sphinx_ext", "executed"),
 )
 MODELS = [
     name

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from sphinx.testing.util import SphinxTestApp
 
+from nlp_course.executed import keep
 from nlp_course.sphinx_cache import JOBS, MOST, jobs
 
 CONF = """
@@ -83,6 +84,25 @@ def test_notebooks_run_side_by_side_and_once(book: Path) -> None:
         assert (book / f"{name}.runs").read_text() == "x"
     build(book)
     assert (book / "a.runs").read_text() == "x", "nothing changed"
+
+
+@pytest.mark.filterwarnings("default")
+def test_what_the_tests_ran_is_not_run_again(book: Path) -> None:
+    notebook(book / "a.ipynb", "print('run by', 'the build')")
+    notebook(book / "b.ipynb", "open('b.runs', 'a').write('x')")
+    run = nbformat.read(book / "b.ipynb", as_version=4)
+    output = nbformat.v4.new_output("stream", text="given by the tests")
+    run.cells[1].outputs = [output]
+    run.cells[1].execution_count = 1
+    keep(book, book / "b.ipynb", run)
+    build(book)
+    page = (book / "_build/html/b.html").read_text()
+    assert "given by the tests" in page
+    assert not (book / "b.runs").exists()
+    assert "run by the build" in (book / "_build/html/a.html").read_text()
+    notebook(book / "b.ipynb", "open('b.runs', 'a').write('y')")
+    build(book)
+    assert (book / "b.runs").read_text() == "y"
 
 
 @pytest.mark.filterwarnings("default")

@@ -18,7 +18,8 @@ from sphinx.testing.util import SphinxTestApp
 
 from nlp_course import sphinx_ext
 from nlp_course.claims import Claim, Statement
-from nlp_course.sphinx_ext import STAMP, fingerprint
+from nlp_course.executed import fingerprint
+from nlp_course.sphinx_ext import STAMP
 
 INPUTS = {
     "nlp_course/__init__.py": "",
