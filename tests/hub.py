@@ -12,11 +12,13 @@ from typing import Any
 
 
 class Hub:
-    """Serves folders as the data sets of the Hugging Face hub are served.
+    """Serves folders as data sets and models of the hub are served.
 
-    A file on GitHub has the same path without ``datasets`` and ``resolve``.
-    ``seen`` are the requests so far.
+    A file on GitHub has the same path as one of a model, but without
+    ``resolve``.  ``seen`` are the requests so far.
     """
+
+    commit = 40 * "c"  # what the branch "main" of every model is
 
     def __init__(self) -> None:
         self.seen: list[str] = []
@@ -40,10 +42,18 @@ class Hub:
     def answer(self, path: str) -> tuple[bytes, dict[str, str]] | None:
         """What is served at a path, with its headers."""
         parts = path.partition("?")[0].strip("/").split("/")
-        if parts[:2] == ["api", "datasets"]:
-            return self._listing("/".join(parts[2:4])), {}
+        if parts[0] == "api":
+            if self.error(path):
+                return None
+            name = "/".join(parts[2:4])
+            if parts[4] == "revision":
+                about = {"id": name, "sha": self.commit, "siblings": []}
+                return json.dumps(about).encode(), {}
+            return self._listing(name), {}
         if parts[0] == "datasets":
-            parts = [*parts[1:3], *parts[4:]]
+            parts = parts[1:]
+        if parts[2:3] == ["resolve"]:
+            del parts[2]
         owner, name, revision, *rest = [*parts, "", "", ""][: len(parts) + 2]
         folder = self.folders.get(f"{owner}/{name}")
         file = folder and folder.joinpath(*rest)
@@ -51,6 +61,16 @@ class Hub:
             return None
         data = file.read_bytes()
         return data, {"X-Repo-Commit": revision, "ETag": f'"{_oid(data)}"'}
+
+    def error(self, path: str) -> str:
+        """What the real hub says of a model that is not there."""
+        parts = path.partition("?")[0].strip("/").split("/")
+        if parts[:2] != ["api", "models"]:
+            return ""
+        if "/".join(parts[2:4]) not in self.folders:
+            return "RepoNotFound"
+        known = parts[-1] in ("main", self.commit)
+        return "" if known else "RevisionNotFound"
 
     def _listing(self, name: str) -> bytes:
         folder = self.folders.get(name, Path("nowhere"))
@@ -79,7 +99,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _reply(self, body: bool) -> None:
         self.hub.seen.append(self.path)
         found = self.hub.answer(self.path)
-        data, headers = found or (b"", {"X-Error-Code": "EntryNotFound"})
+        code = self.hub.error(self.path) or "EntryNotFound"
+        data, headers = found or (b"", {"X-Error-Code": code})
         self.send_response(200 if found else 404)
         self.send_header("Content-Length", str(len(data)))
         for name, value in headers.items():

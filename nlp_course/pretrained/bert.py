@@ -33,14 +33,15 @@ def read_config(options: Options, dropout: float) -> BERTConfig:
         add_cross_attention=False,
         pruned_heads={},
     )
+    width = options.size("hidden_size")
     return BERTConfig(
         vocabulary=options.size("vocab_size"),
         longest=options.size("max_position_embeddings"),
         segments=options.size("type_vocab_size", default=2),
-        width=options.size("hidden_size"),
+        width=width,
         heads=options.size("num_attention_heads"),
         layers=options.size("num_hidden_layers"),
-        hidden=options.size("intermediate_size"),
+        hidden=options.hidden("intermediate_size", width),
         activation=options.choice("hidden_act", ACTIVATIONS, "gelu"),
         dropout=dropout,
         eps=options.number("layer_norm_eps", 1e-12),

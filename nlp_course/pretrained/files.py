@@ -25,15 +25,15 @@ def find_folder(
     name on the Hugging Face hub.  Raises ``FileNotFoundError`` if there is
     neither, ``ValueError`` for a revision of a folder.
     """
+    text = str(name_or_folder)
     folder = Path(name_or_folder).expanduser()
-    if folder.is_dir():
+    if text and folder.is_dir():  # an empty path would be the current folder
         if revision is not None:
             raise ValueError(
                 f"{folder} is a folder, and a folder has no revision "
                 f"{revision!r}"
             )
         return folder
-    text = str(name_or_folder)
     if isinstance(name_or_folder, Path) or _looks_like_path(text):
         raise FileNotFoundError(f"there is no folder {name_or_folder}")
     from nlp_course.pretrained.hub import download

@@ -43,7 +43,7 @@ def read_config(options: Options, dropout: float) -> GPTConfig:
         width=width,
         heads=options.size("n_head", "num_attention_heads"),
         layers=options.size("n_layer", "num_hidden_layers"),
-        hidden=options.size("n_inner", default=4 * width),
+        hidden=options.hidden("n_inner", width),
         activation=options.choice(
             "activation_function", ACTIVATIONS, "gelu_new"
         ),

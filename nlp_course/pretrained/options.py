@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-LARGEST = 2**31  # no size of a model is as large
+LARGEST = 2**24  # no size of a model is as large
 
 
 class Options:
@@ -48,6 +48,11 @@ class Options:
                 f"{value!r}"
             )
         return value
+
+    def hidden(self, name: str, width: int) -> int | None:
+        """Units of the feed-forward parts; None for ``4 width``."""
+        found = self.size(name, default=4 * width)
+        return None if found == 4 * width else found
 
     def number(self, name: str, default: float) -> float:
         """A positive number."""
