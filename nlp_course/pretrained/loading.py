@@ -13,7 +13,7 @@ from torch.overrides import TorchFunctionMode
 from nlp_course.pretrained.files import CONFIG, open_weights
 from nlp_course.pretrained.layout import Layout, Place
 from nlp_course.pretrained.options import Options
-from nlp_course.pretrained.tensors import Entry, read_tensor
+from nlp_course.pretrained.tensors import DTYPES, Entry, read_tensor
 
 # to draw on the device "meta" costs nothing but the import of half of PyTorch
 DRAWING = (nn.init.normal_, nn.init.uniform_, nn.init.kaiming_uniform_)
@@ -38,8 +38,9 @@ def load(
     Raises ``FileNotFoundError`` if a file is missing and ``ValueError`` if
     one is damaged, or if the weights are not exactly those of the model.
     """
-    if not dtype.is_floating_point:
-        raise ValueError(f"weights have a floating-point dtype, not {dtype}")
+    if dtype not in DTYPES.values():
+        known = ", ".join(str(it) for it in DTYPES.values())
+        raise ValueError(f"dtype must be one of {known}, not {dtype}")
     options = Options(folder / CONFIG)
     options.check_type(layout.model_type)
     config = layout.read_config(options, dropout)

@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
+MOST_AXES = 8  # weights have two at most
 # bits of one number; the format knows more than can be weights
 BITS = {
     **{"BOOL": 8, "U8": 8, "I8": 8, "U16": 16, "I16": 16, "U32": 32},
@@ -160,7 +161,7 @@ def _entry(file: Path, name: str, told: Any, start: int) -> Entry:
         raise ValueError(
             f"{where} names an unknown dtype: {reprlib.repr(dtype)}"
         )
-    if not _are_counts(shape):
+    if not _are_counts(shape) or len(shape) > MOST_AXES:
         raise ValueError(f"{where} has no shape but {reprlib.repr(shape)}")
     if not _are_counts(offsets) or len(offsets) != 2:
         raise ValueError(
@@ -171,8 +172,8 @@ def _entry(file: Path, name: str, told: Any, start: int) -> Entry:
     if bits != 8 * (end - begin):
         raise ValueError(
             f"{where} does not fit itself: {dtype} of shape {tuple(shape)} "
-            f"takes {bits / 8:g} bytes, its offsets {begin} to {end} hold "
-            f"{end - begin}"
+            f"takes {bits} bits, its offsets {begin} to {end} hold "
+            f"{8 * (end - begin)}"
         )
     return Entry(file, dtype, tuple(shape), start + begin, start + end)
 

@@ -100,8 +100,9 @@ def test_dtypes_are_converted(
 
 def test_a_dtype_for_weights(tmp_path: Path) -> None:
     save_gpt(tmp_path)
-    with pytest.raises(ValueError, match=r"not torch\.int64"):
-        GPT.from_pretrained(tmp_path, dtype=torch.int64)
+    for dtype in (torch.int64, torch.float8_e5m2, torch.complex64):
+        with pytest.raises(ValueError, match=f"not {dtype}"):
+            GPT.from_pretrained(tmp_path, dtype=dtype)
     assert GPT.from_pretrained(tmp_path).embedding.E.dtype == torch.float32
 
 
