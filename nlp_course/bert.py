@@ -91,6 +91,7 @@ class BERT(Pretrained):
     """The body: from ids to states; ``options`` are dtype and device.
 
     Matrices start normally distributed with deviation ``std``, biases at 0.
+    ``from_pretrained`` reads BERT's own weights instead.
 
     Raises ``ValueError`` for sizes that do not fit.
     """
@@ -198,7 +199,8 @@ class BERTForPreTraining(Pretrained):
     """BERT with the heads for masked words and for pairs of segments.
 
     The readout of words is tied to the embedding, after one more layer of
-    its own; ``b_words (V,)`` is its bias.
+    its own; ``b_words (V,)`` is its bias.  ``from_pretrained`` reads BERT's
+    own weights.
     """
 
     def __init__(self, config: BERTConfig, **options: Any) -> None:

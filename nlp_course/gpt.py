@@ -94,6 +94,7 @@ class GPT(Pretrained):
     distributed with deviation ``std``, those that write to the residual path
     with ``std / √(2 layers)``, since so many changes are added up there
     (Radford et al. 2019, section 2.3); biases start at 0.
+    ``from_pretrained`` reads GPT-2's own weights instead.
 
     Raises ``ValueError`` for sizes that do not fit.
     """

@@ -135,9 +135,9 @@ def test_an_absurd_length_is_not_read(place: Path) -> None:
     """The file is as long as it says, but mostly a hole."""
     file = place / "absurd.safetensors"
     with file.open("wb") as target:
-        target.write(struct.pack("<Q", 10**12))
-        target.truncate(10**12 + 8)
-    with pytest.raises(ValueError, match="is said to have 1000000000000"):
+        target.write(struct.pack("<Q", 150_000_000))
+        target.truncate(200_000_000)
+    with pytest.raises(ValueError, match="is said to have 150000000 bytes"):
         read_header(file)
     file.unlink()
 
