@@ -239,17 +239,22 @@ def test_clear_errors() -> None:
 # ---- the same function as GPT-2 of Hugging Face -------------------------
 
 CONFIGS = [
-    pytest.param(config, id=f"D{config.width}A{config.heads}L{config.layers}")
-    for config in (
-        GPTConfig(13, 10, width=8, heads=2, layers=1),
-        GPTConfig(7, 5, width=12, heads=3, layers=2, hidden=20),
-        GPTConfig(30, 9, width=6, heads=1, layers=3, eps=1e-2),
-        GPTConfig(5, 12, width=16, heads=4, layers=4, activation="gelu"),
+    pytest.param(
+        config, function, id=f"D{config.width}A{config.heads}L{config.layers}"
+    )
+    for config, function in (
+        (GPTConfig(13, 10, width=8, heads=2, layers=1), "gelu_new"),
+        (GPTConfig(7, 5, width=12, heads=3, layers=2, hidden=20), "gelu_new"),
+        (GPTConfig(30, 9, width=6, heads=1, layers=3, eps=1e-2), "gelu_new"),
+        (
+            GPTConfig(5, 12, width=16, heads=4, layers=4, activation="gelu"),
+            "gelu",
+        ),
     )
 ]
 
 
-def theirs(config: GPTConfig, seed: int) -> Any:
+def theirs(config: GPTConfig, function: str, seed: int) -> Any:
     """A GPT2LMHeadModel with random weights, all of them away from 0."""
     transformers = pytest.importorskip("transformers")
     with seeded(seed):
@@ -261,10 +266,7 @@ def theirs(config: GPTConfig, seed: int) -> Any:
                 n_layer=config.layers,
                 n_head=config.heads,
                 n_inner=config.hidden,
-                activation_function={
-                    "gelu_tanh": "gelu_new",
-                    "gelu": "gelu",
-                }[config.activation],
+                activation_function=function,
                 layer_norm_epsilon=config.eps,
                 resid_pdrop=0.0,
                 embd_pdrop=0.0,
@@ -312,11 +314,11 @@ def by_our_names(named: dict[str, Tensor], layers: int) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(("config", "function"), CONFIGS)
 def test_scores_and_gradients_are_those_of_gpt2(
-    config: GPTConfig, seed: int
+    config: GPTConfig, function: str, seed: int
 ) -> None:
-    reference = theirs(config, seed)
+    reference = theirs(config, function, seed)
     ours = GPT(config, **DOUBLE)
     ours.load_state_dict(
         by_our_names(dict(reference.named_parameters()), config.layers)
