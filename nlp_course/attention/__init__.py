@@ -1,4 +1,4 @@
-"""Attention: scores, weights, context; heads, masks, positions (09 to 12)."""
+"""Attention: scores, weights, context; heads, masks, positions."""
 
 from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.core import (
@@ -10,6 +10,7 @@ from nlp_course.attention.core import (
 from nlp_course.attention.masks import (
     as_attn_mask,
     as_key_padding_mask,
+    band_mask,
     causal_mask,
     combine,
     padding_mask,
@@ -25,6 +26,7 @@ from nlp_course.attention.positions import (
     shift_matrix,
     sinusoidal_positions,
 )
+from nlp_course.attention.relative import RelativeAttention, relative_shift
 from nlp_course.attention.scaled import (
     SelfAttention,
     scaled_dot_product_attention,
@@ -42,17 +44,20 @@ __all__ = [
     "KeyValueCache",
     "LearnedPositions",
     "MultiHeadAttention",
+    "RelativeAttention",
     "SelfAttention",
     "SinusoidalPositions",
     "as_attn_mask",
     "as_key_padding_mask",
     "attend",
+    "band_mask",
     "causal_mask",
     "combine",
     "dot_scores",
     "join_heads",
     "masked_softmax",
     "padding_mask",
+    "relative_shift",
     "scaled_dot_product_attention",
     "shift_matrix",
     "sinusoidal_positions",

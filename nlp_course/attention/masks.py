@@ -3,7 +3,7 @@
 A mask says for every query ``t`` and every key ``i`` whether ``t`` may attend
 to ``i``.  It is a tensor of booleans, **True where attention is allowed**,
 and broadcasts to the shape ``(..., T, N)`` of the scores.  Two kinds are all
-that the course needs:
+that most chapters need (``band_mask`` serves chapter 16):
 
 .. math:: m^{\\text{pad}}_{b,i} = [\\, i \\le n_b \\,], \\qquad
    m^{\\text{causal}}_{t,i} = [\\, i \\le t \\,]
@@ -82,6 +82,27 @@ def causal_mask(
     everything = torch.ones(T, N, dtype=torch.bool, device=device)
     # m_ti = [i <= t]; query t is word t + N - T
     return everything.tril(N - T)  # (T, N)
+
+
+def band_mask(
+    T: int,
+    N: int | None = None,
+    *,
+    back: int,
+    device: torch.device | str | None = None,
+) -> Bool[Tensor, "queries keys"]:
+    """A causal mask that ends ``back`` words before the query: ``(T, N)``.
+
+    Every query sees itself and the ``back`` words before it,
+    :eq:`eq-lm-band`.  The queries are the last ``T`` of ``N`` words, as for
+    ``causal_mask``.
+
+    Raises ``ValueError`` for sizes that do not fit or a negative ``back``.
+    """
+    if isinstance(back, bool) or not isinstance(back, int) or back < 0:
+        raise ValueError(f"back must be a whole number from 0, not {back!r}")
+    mask = causal_mask(T, N, device=device)
+    return mask.triu(mask.shape[1] - T - back)
 
 
 def combine(*masks: Bool[Tensor, ...]) -> Bool[Tensor, ...]:

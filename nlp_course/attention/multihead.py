@@ -262,14 +262,25 @@ class MultiHeadAttention(nn.Module):
             k, v = cache.append(k, v)
         if mask is not None:  # q (B, A, T, d), k and v (B, A, N, d)
             mask = self._for_heads(mask, queries, k.shape[-2])
-        found = scaled_dot_product_attention(
-            q, k, v, mask, return_weights=return_weights
-        )
+        found = self._attend(q, k, v, mask, return_weights)
         context = found.output if isinstance(found, Attended) else found
         output = F.linear(join_heads(context), self.W_O, self.b_O)
         if isinstance(found, Attended):
             return Attended(output, found.weights)
         return output
+
+    def _attend(
+        self,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        mask: Tensor | None,
+        return_weights: bool,
+    ) -> Tensor | Attended:
+        """The heads one by one; where another kind of score can stand in."""
+        return scaled_dot_product_attention(
+            q, k, v, mask, return_weights=return_weights
+        )
 
     def _for_heads(self, mask: Tensor, queries: Tensor, N: int) -> Tensor:
         """The mask with an axis for the heads, ``(B, A, T, N)`` or 1s."""

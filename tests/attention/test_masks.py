@@ -17,6 +17,7 @@ from nlp_course.attention.core import masked_softmax, weighted_sum
 from nlp_course.attention.masks import (
     as_attn_mask,
     as_key_padding_mask,
+    band_mask,
     causal_mask,
     combine,
     padding_mask,
@@ -96,6 +97,29 @@ def test_with_more_keys_the_queries_are_the_last_words() -> None:
     assert causal_mask(2, 4).int().tolist() == [[1, 1, 1, 0], [1, 1, 1, 1]]
     assert causal_mask(1, 5).all()
     assert torch.equal(causal_mask(2, 5), causal_mask(5)[3:])
+
+
+@pytest.mark.parametrize("back", [0, 1, 2, 9])
+def test_a_band_ends_so_many_words_back(back: int) -> None:
+    T, N = 3, 5
+    by_hand = torch.tensor(
+        [
+            [0 <= N - T + t - i <= back for i in range(N)]  # the distance
+            for t in range(T)
+        ]
+    )
+    assert torch.equal(band_mask(T, N, back=back), by_hand)
+    square = band_mask(N, back=back)
+    assert torch.equal(square[N - T :], by_hand)
+    assert torch.equal(band_mask(T, N, back=9), causal_mask(T, N))
+
+
+@pytest.mark.parametrize("back", [-1, 1.0, True])
+def test_a_band_needs_a_whole_number(back: Any) -> None:
+    with pytest.raises(ValueError, match="back must be a whole number"):
+        band_mask(3, back=back)
+    with pytest.raises(ValueError, match="at least as many keys"):
+        band_mask(3, 2, back=1)
 
 
 def test_masks_live_where_they_are_asked_to() -> None:
