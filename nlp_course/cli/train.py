@@ -50,7 +50,12 @@ _RUN_OPTIONS = (
         "Most tokens of the tokenizer.",
         "char: all, word: 5000, bpe: 1000",
     ),
-    _of_run("optimizer", click.Choice(OPTIMIZERS), "muon: gpt and bert only."),
+    _of_run(
+        "optimizer",
+        click.Choice(OPTIMIZERS),
+        "How the weights are updated.",
+        "gpt, bert: muon, the others: adamw",
+    ),
     _of_run("learning_rate", ABOVE_0, "The highest one.", "suits the model"),
     _of_run("weight_decay", click.FloatRange(min=0), "Pull towards 0."),
     _of_run("clip_norm", ABOVE_0, "Longest gradient; longer ones are cut."),

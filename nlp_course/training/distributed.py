@@ -15,14 +15,28 @@ Parallel Training*, VLDB 2020.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed import (  # type: ignore[attr-defined]
+    PrefixStore,
+    TCPStore,
+)
 from torch.nn.parallel import DistributedDataParallel
+
+_groups = count()  # that this process was in
+
+# A thread of Gloo lets go of the tensors of the last message when it has been
+# sent, and for that needs Python's lock.  Destroying the group holds the lock
+# and waits for that thread: so the thread gets this many seconds before.
+_PAUSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -114,18 +128,51 @@ def process_group(device: str = "cpu") -> Iterator[Group]:
     ``device`` is "cpu" or "cuda"; each process of a machine takes a GPU of
     its own.  GPUs talk through NCCL, CPUs through Gloo.
 
-    Raises ``ValueError`` for a device that is not there.
+    Raises ``ValueError`` for a device that is not there, and
+    ``ConnectionError`` when another process is lost.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     place = _place(device)
     if size == 1:
         yield Group(device=place)
         return
-    dist.init_process_group("gloo" if place.type == "cpu" else "nccl")
+    rank = int(os.environ["RANK"])
+    backend = "gloo" if place.type == "cpu" else "nccl"
     try:
-        yield Group(dist.get_rank(), size, place)
+        dist.init_process_group(
+            backend, store=_store(size), rank=rank, world_size=size
+        )
+        yield Group(rank, size, place)
+        dist.barrier()
+    except RuntimeError as error:
+        if isinstance(error, dist.DistError) or "gloo" in str(error).lower():
+            raise ConnectionError(
+                f"process {rank} of {size} has lost another one"
+            ) from error
+        raise
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            time.sleep(_PAUSE)
+            dist.destroy_process_group()
+
+
+def _store(size: int) -> Any:
+    """Where the processes find each other; None: PyTorch's own way.
+
+    ``torchrun`` keeps one store for all its attempts.  After a restart a
+    process could read there the address of one that has died, so each
+    attempt gets keys of its own.  Its number is the same for all processes
+    on one machine; on several machines it need not be, and ``torchrun``
+    must be told to open a new store each time, by the environment variable
+    ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1``.
+    """
+    shared = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    if not shared or os.environ.get("GROUP_WORLD_SIZE") != "1":
+        return None
+    place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    store = TCPStore(*place, size, is_master=False)
+    attempt = os.environ["TORCHELASTIC_RESTART_COUNT"]
+    return PrefixStore(f"{attempt}/{next(_groups)}", store)
 
 
 def _place(device: str) -> torch.device:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -41,7 +41,12 @@ class Objective(ABC):
 
     ``ids (N,)`` is the text, ``batch`` the rows of a step in all processes
     of the ``group`` together, ``context`` the tokens of a row.
+
+    Raises ``ValueError`` for a text that is shorter than a row, and for rows
+    that cannot be shared out equally.
     """
+
+    beyond: ClassVar[int] = 1  # tokens needed after a row: the last one's next
 
     def __init__(
         self,
@@ -54,10 +59,11 @@ class Objective(ABC):
         group: Group | None = None,
     ) -> None:
         self.group = group or Group()
+        check_room(ids, context + self.beyond)
+        self.group.share(torch.empty(batch))  # refuses rows that are left
         self.model = self.group.wrap(model)
         self.ids = ids
         self.batch, self.context, self.seed = batch, context, seed
-        self.group.share(torch.empty(batch))  # refuses rows that are left
 
     def __call__(self, step: int) -> Tensor:
         """The mean loss of the batch, in nats a token.
@@ -117,7 +123,6 @@ class Carried(Objective):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        check_room(self.ids, self.context + 1)
         self.lanes = Lanes(self.ids, self.batch, self.context)
         self._carried: State | None = None
 
@@ -178,6 +183,8 @@ class Masked(Objective):
     ``vocabulary`` is that of the tokenizer, without the mask.
     """
 
+    beyond = 0
+
     def __init__(self, *args: Any, vocabulary: int, **options: Any) -> None:
         super().__init__(*args, **options)
         self.vocabulary = vocabulary
@@ -203,11 +210,7 @@ def summed(logits: Tensor, targets: Tensor) -> Tensor:
 def draw_windows(
     ids: Int[Tensor, " N"], count: int, length: int, rng: Generator
 ) -> Int[Tensor, "count length"]:
-    """Pieces of a text from places drawn at random.
-
-    Raises ``ValueError`` for a text that is shorter than one piece.
-    """
-    check_room(ids, length)
+    """Pieces of a text from places drawn at random."""
     starts = torch.randint(len(ids) - length + 1, (count, 1), generator=rng)
     return ids[starts + torch.arange(length)]
 

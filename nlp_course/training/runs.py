@@ -36,6 +36,7 @@ from nlp_course.training.text_models import (
     OPTIMIZERS,
     TOKENIZERS,
     build_model,
+    default_optimizer,
     default_rate,
     read_tokenizer,
 )
@@ -57,16 +58,16 @@ class RunConfig:
 
     model: str  # rnn, lstm, gru, gpt or bert
     data: str = "topics"  # name of a corpus, or path of a text file
-    steps: int = 500  # updates of the weights
+    steps: int = 1000  # updates of the weights
     batch: int = 32  # B, rows that are read at a time
     context: int = 64  # T, tokens of a row
     layers: int = 2
     width: int = 128  # D, features of a token; H of a recurrent network
     heads: int = 4  # A, of gpt and bert
-    dropout: float = 0.1
+    dropout: float = 0.0  # helps only a run that reads its text many times
     tokenizer: str = "char"  # char, word or bpe
     vocabulary: int | None = None  # at most so many tokens; None: no limit
-    optimizer: str = "adamw"  # adamw or muon
+    optimizer: str | None = None  # adamw or muon; None: what suits the model
     learning_rate: float | None = None  # None: what suits the model
     weight_decay: float = 0.01
     clip_norm: float = 1.0
@@ -80,7 +81,8 @@ class RunConfig:
     def __post_init__(self) -> None:
         _check_choice("model", self.model, MODELS)
         _check_choice("tokenizer", self.tokenizer, tuple(TOKENIZERS))
-        _check_choice("optimizer", self.optimizer, OPTIMIZERS)
+        if self.optimizer is not None:
+            _check_choice("optimizer", self.optimizer, OPTIMIZERS)
         sizes = ("steps", "batch", "context", "layers", "width", "heads")
         every = ("checkpoint_every", "evaluate_every", "log_every")
         optional = [
@@ -115,11 +117,16 @@ class RunConfig:
             )
 
     @property
+    def method(self) -> str:
+        """The optimizer, given or suited to the model."""
+        return self.optimizer or default_optimizer(self.model)
+
+    @property
     def rate(self) -> float:
         """The learning rate, given or suited to model and optimizer."""
         if self.learning_rate is not None:
             return self.learning_rate
-        return default_rate(self.model, self.optimizer)
+        return default_rate(self.model, self.method)
 
     def differences(self, other: RunConfig) -> list[str]:
         """What another run does otherwise, as ``name: here, there``.

@@ -98,7 +98,7 @@ def build_optimizer(config: RunConfig, model: nn.Module) -> AnyOptimizer:
 
     Raises ``ValueError`` for a model that Muon cannot train.
     """
-    if config.optimizer == "muon":
+    if config.method == "muon":
         return muon_with_adamw(
             model,
             muon_rate=config.rate,
@@ -113,11 +113,16 @@ def build_optimizer(config: RunConfig, model: nn.Module) -> AnyOptimizer:
     )
 
 
+def default_optimizer(model: str) -> str:
+    """Muon where there are layers of matrices, else AdamW."""
+    return "adamw" if model in RECURRENT else "muon"
+
+
 def default_rate(model: str, optimizer: str) -> float:
     """A learning rate that suits most sizes of a small model."""
     if optimizer == "muon":
-        return 2e-2
-    return {"rnn": 2e-3, "gpt": 3e-3, "bert": 2e-3}.get(model, 1e-2)
+        return 1e-2
+    return {"rnn": 3e-3, "gpt": 4e-3, "bert": 2e-3}.get(model, 1e-2)
 
 
 def train_tokenizer(kind: str, text: str, vocabulary: int | None) -> Tokenizer:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -145,11 +146,17 @@ class Trainer:
         self.validation = LogFile(self.folder / VALIDATION, kept)
 
     def _train(self) -> None:
+        left = range(self.step + 1, self.config.steps + 1)
+        if not self.group.leads:
+            self._take(left)
+            return
+        note = _note(self.log, self.config.batch * self.config.context)
+        bar = progress(left, "training", note=note, done=self.step)
+        with closing(bar):  # before an error is told
+            self._take(bar)
+
+    def _take(self, steps: Iterable[int]) -> None:
         config = self.config
-        steps: Iterable[int] = range(self.step + 1, config.steps + 1)
-        if self.group.leads:
-            note = _note(self.log, config.batch * config.context)
-            steps = progress(steps, "training", note=note, done=self.step)
         warm_up = max(1, min(100, config.steps // 10))
         train(
             self.model,

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nlp_course.training import TrainingLog
+from nlp_course.training.log import LogFile
 
 numbers = st.floats(allow_nan=False) | st.integers(-(2**53), 2**53)
 rows = st.lists(
@@ -169,3 +170,72 @@ def test_a_save_replaces_the_file_in_one_step(
     assert [target for _, target in replaced] == [path]
     assert TrainingLog.load(path).records == filled(2).records
     assert [p.name for p in tmp_path.iterdir()] == ["log.jsonl"]
+
+
+def test_a_row_is_in_the_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    log = LogFile(path)
+    assert path.read_text() == ""
+    for step in (1, 2):
+        log.append(step=step, loss=torch.tensor([0.5, 1 / 3]))
+        assert TrainingLog.load(path).records == log.records
+    log.sync()
+    log.close()
+    assert len(log) == 2
+    with pytest.raises(ValueError, match="closed file"):
+        log.append(step=3)
+
+
+def test_a_new_log_replaces_an_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    filled().save(path)
+    LogFile(path).close()
+    assert path.read_text() == ""
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 3, 9])
+def test_a_log_goes_on_after_a_step(tmp_path: Path, step: int) -> None:
+    """Later rows are cut off, and so is a row that was cut off itself."""
+    path = tmp_path / "log.jsonl"
+    filled().save(path)
+    with path.open("a") as file:
+        file.write('{"step": 4, "lo')
+    log = LogFile(path, step)
+    kept = filled().records[:step]
+    assert log.records == TrainingLog.load(path).records == kept
+    log.append(step=10, loss=1.0)
+    log.close()
+    wanted = [*kept, {"step": 10, "loss": 1.0}]
+    assert TrainingLog.load(path).records == wanted
+
+
+def test_a_log_that_was_lost_begins_anew(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log.jsonl", 5)
+    assert len(log) == 0
+    log.close()
+
+
+def test_a_spoilt_log_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_text("no log at all\n")
+    with pytest.raises(ValueError, match="line 1: not a log record"):
+        LogFile(path, 1)
+    assert path.read_text() == "no log at all\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_row_that_finds_no_room_is_an_error(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "log.jsonl")
+    log.append(step=1)
+    log.close()
+    with open("/dev/full", "ab", buffering=0) as full:
+        log._file = full
+        with pytest.raises(OSError, match="No space left on device"):
+            log.append(step=2)
+
+
+def test_a_log_in_memory_has_nothing_to_close() -> None:
+    log = filled()
+    log.sync()
+    log.close()
+    assert len(log) == 3

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from nlp_course.training import (
     Ensemble,
     TrainingConfig,
+    TrainingLog,
     generator,
     seeded,
     train,
@@ -252,6 +253,64 @@ def test_each_group_of_weights_keeps_its_own_rate() -> None:
     )
     rates = [group["lr"] for group in optimizer.param_groups]
     assert rates == pytest.approx([0.05, 0.01])
+
+
+@pytest.mark.parametrize("done", [1, 3, 6])
+def test_a_training_goes_on_where_it_was_left(done: int) -> None:
+    """Same model and optimizer, the steps that are left, the log so far."""
+    config = TrainingConfig(steps=7, log_every=2)
+    factors = [0.5, 1.0, 0.25, 0.5, 0.75, 0.1, 0.3]
+
+    def schedule(step: int) -> float:
+        return factors[step - 1]
+
+    def optimizer(model: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.Adam(model.parameters(), lr=0.1)
+
+    whole, parts = network(), network()
+    wanted = train(
+        whole,
+        loss_for(whole),
+        config,
+        optimizer=optimizer(whole),
+        schedule=schedule,
+    )
+    adam, log = optimizer(parts), TrainingLog()
+    for steps in (range(1, done + 1), range(done + 1, 8)):
+        adam.param_groups[0]["lr"] = 0.1  # a schedule begins from it
+        found = train(
+            parts,
+            loss_for(parts),
+            config,
+            optimizer=adam,
+            schedule=schedule,
+            steps=steps,
+            log=log,
+        )
+    assert found is log
+    assert log.records == wanted.records
+    assert torch.equal(parts.weight, whole.weight)
+
+
+def test_after_each_step_it_is_logged_already() -> None:
+    model, log = network(), TrainingLog()
+    seen = []
+
+    def after(step: int) -> None:
+        seen.append((step, len(log), model.weight[0, 0].item()))
+
+    config = TrainingConfig(steps=4, log_every=2)
+    train(model, loss_for(model), config, log=log, after=after)
+    assert [row[:2] for row in seen] == [(1, 0), (2, 1), (3, 1), (4, 2)]
+    assert seen[-1][2] == model.weight[0, 0].item()
+    assert len({row[2] for row in seen}) == 4
+
+
+def test_no_step_is_left() -> None:
+    model = network()
+    before = model.weight.detach().clone()
+    assert len(train(model, loss_for(model), steps=range(8, 8))) == 0
+    assert torch.equal(model.weight, before)
 
 
 def test_warm_up_then_decay() -> None:

@@ -198,7 +198,7 @@ def test_the_carried_state_of_all_is_dealt_out() -> None:
     values = [part.sum_of(2)[0].item() / (B * T) for part in parts]
     assert sum(values) == pytest.approx(wanted)
     states = [part.state() for part in parts]
-    joined = [torch.cat(s, dim=1) for s in zip(*states, strict=True)]  # type: ignore[arg-type]
+    joined = [torch.cat(s, dim=1) for s in zip(*states, strict=True)]
     torch.testing.assert_close(tuple(joined), whole.state())
 
 
@@ -222,7 +222,10 @@ def test_dropout_differs_between_processes() -> None:
 def test_a_context_longer_than_the_text_is_refused(kind: str) -> None:
     words = f"has {T - 1} tokens, but this context needs at least"
     with pytest.raises(ValueError, match=words):
-        build(kind, ids=text(T - 1))(1)
+        build(kind, ids=text(T - 1))
+    exact = T if kind == "masked" else T + 1
+    batch = 1 if kind == "carried" else B
+    build(kind, ids=text(exact), batch=batch)(1)
 
 
 def test_rows_that_cannot_be_shared_are_refused() -> None:

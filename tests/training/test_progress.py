@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -88,3 +90,45 @@ def test_without_ipython_the_bar_is_plain(
     monkeypatch.setitem(sys.modules, "IPython", None)
     monkeypatch.setenv("NLP_COURSE_STATIC", "0")
     assert which_bar(monkeypatch) == "plain"
+
+
+def test_a_note_is_asked_after_each_item(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NLP_COURSE_STATIC", "0")
+    monkeypatch.setattr(
+        module, "tqdm", partial(module.tqdm, mininterval=0, miniters=1)
+    )
+    notes = iter(["loss 3.00", "loss 2.00", "loss 1.00"])
+    asked = []
+
+    def note() -> str:
+        asked.append(next(notes))
+        return asked[-1]
+
+    for k, _ in enumerate(module.progress(range(3), "d", note=note)):
+        assert len(asked) == k
+    assert "loss 2.00" in capsys.readouterr().err
+
+
+def test_what_was_done_earlier_counts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NLP_COURSE_STATIC", "0")
+    list(module.progress(range(75, 100), "d", done=75))
+    assert "75/100" in capsys.readouterr().err
+
+
+def test_a_bar_that_is_closed_is_gone(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An error that is told after it stands on a line of its own."""
+    monkeypatch.setenv("NLP_COURSE_STATIC", "0")
+    for note in (None, lambda: "a note"):
+        bar = module.progress(range(9), "d", note=note)
+        with pytest.raises(KeyError), closing(bar):
+            for _ in bar:
+                raise KeyError
+        assert capsys.readouterr().err.endswith("\r")
+        del bar
+        assert capsys.readouterr().err == ""

@@ -16,6 +16,7 @@ from nlp_course.training.checkpoints import (
 )
 from nlp_course.training.runs import BEST, LAST, Run, RunConfig, load_run
 from nlp_course.training.text_models import (
+    OPTIMIZERS,
     TOKENIZERS,
     build_model,
     build_optimizer,
@@ -74,9 +75,13 @@ def test_differences_are_told_but_not_how_it_is_computed() -> None:
 def test_the_rate_is_the_given_one_or_suits_the_model() -> None:
     assert RunConfig("gpt", learning_rate=0.5).rate == 0.5
     for model in MODELS:
-        rate = RunConfig(model).rate
-        assert rate == default_rate(model, "adamw")
-        assert 1e-4 < rate < 0.1
+        config = RunConfig(model)
+        assert config.rate == default_rate(model, config.method)
+        assert RunConfig(model, optimizer="adamw").method == "adamw"
+        for optimizer in OPTIMIZERS:
+            assert 1e-4 < default_rate(model, optimizer) < 0.1
+    assert RunConfig("bert").method == "muon"
+    assert RunConfig("lstm").method == "adamw"
 
 
 @pytest.mark.parametrize("model", MODELS)

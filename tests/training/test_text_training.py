@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from nlp_course.data.corpora import load_corpus
-from nlp_course.training import TrainingLog, diagnose
+from nlp_course.training import TrainingLog, diagnose, trainer
 from nlp_course.training.checkpoints import (
     CheckpointError,
     load_checkpoint,
@@ -69,10 +69,10 @@ def test_interrupted_and_resumed_it_ends_with_the_same_files(
     assert sorted(contents(tmp_path / "whole")) == FILES
 
 
-def test_muon_goes_on_as_well(
+def test_adamw_goes_on_as_well_as_muon(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = small("gpt", small_text(tmp_path), optimizer="muon")
+    config = small("gpt", small_text(tmp_path), optimizer="adamw")
     train_text(config, tmp_path / "whole")
     stop_before(14, monkeypatch)
     with pytest.raises(Interrupted):
@@ -229,7 +229,7 @@ def test_an_optimizer_of_another_kind_is_refused(tmp_path: Path) -> None:
     config = small("gpt", small_text(tmp_path))
     train_text(config, tmp_path / "run")
     state = load_checkpoint(tmp_path / "run" / LAST)
-    state["config"]["optimizer"] = "muon"
+    state["config"]["optimizer"] = "adamw"
     save_checkpoint(tmp_path / "run" / LAST, state)
     with pytest.raises(CheckpointError, match="optimizer of another run"):
         resume_text(tmp_path / "run")
@@ -267,9 +267,8 @@ def test_the_logs_are_on_the_disk_before_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every checkpoint finds the rows of its steps in the file."""
-    from nlp_course.training import trainer
-
-    write, seen = trainer.write_atomically, []
+    module: Any = trainer
+    write, seen = module.write_atomically, []
 
     def watch(path: Path, data: bytes) -> None:
         log = path.with_name(LOG)
@@ -278,7 +277,7 @@ def test_the_logs_are_on_the_disk_before_the_checkpoint(
             seen.append(rows[-1]["step"])
         write(path, data)
 
-    monkeypatch.setattr(trainer, "write_atomically", watch)
+    monkeypatch.setattr(module, "write_atomically", watch)
     train_text(small("rnn", small_text(tmp_path)), tmp_path / "run")
     assert seen == [4, 10, 14, 20, 24]
 
