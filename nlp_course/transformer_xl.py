@@ -1,12 +1,11 @@
 """A language model that remembers its last segment (chapter 16).
 
 A long text is read in segments of ``T`` tokens.  Every layer attends to what
-it was given for the segment and, before that, to the last ``M`` inputs that
-it was given for the segments before, its *memory*:
+it is given for the segment, ``x``, and to the last ``M`` inputs that it was
+given for the segments before, its *memory* ``x'``:
 
-.. math:: \\tilde x^{(l)} = [\\operatorname{sg}(m^{(l)});\\, x^{(l)}], \\qquad
-   q = W^Q x^{(l)}, \\quad k = W^K \\tilde x^{(l)}, \\quad
-   v = W^V \\tilde x^{(l)}
+.. math:: \\bar x = [\\operatorname{sg}(x');\\, x], \\qquad
+   q = W^Q x, \\quad k = W^K \\bar x, \\quad v = W^V \\bar x
 
 (:eq:`eq-lm-memory` of the book; each is layer-normed first).  ``sg`` stops
 the gradient: the memory is read, and nothing is learned through it.  Places
