@@ -61,8 +61,8 @@ def written(found: Decoded, row: int) -> list[int]:
 
 
 def test_the_marks_are_those_of_the_tokenizers() -> None:
-    wanted = (WordTokenizer.pad_id, WordTokenizer.bos_id, WordTokenizer.eos_id)
-    assert wanted == (PAD, START, END)
+    words = WordTokenizer.train("some words")
+    assert (words.pad_id, words.bos_id, words.eos_id) == (PAD, START, END)
 
 
 @settings(max_examples=30, deadline=None)

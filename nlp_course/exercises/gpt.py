@@ -136,7 +136,7 @@ _WORDS: tuple[tuple[str, Merges, list[str]], ...] = (
 def build(answer: Callable[[str, Merges], list[str]]) -> str:
     """A word in subwords, by the merges that were learned."""
     for word, merges, wanted in _WORDS:
-        found = answer(word, list(merges))
+        found: Any = answer(word, list(merges))
         if found is None or found is ...:
             raise WrongAnswer(
                 "not answered yet: the function returned nothing"

@@ -32,7 +32,8 @@ def ways(diagram: Diagram, start: str) -> set[str]:
 def test_both_runs_read_the_same_batches_after_the_checkpoint() -> None:
     diagram = run_diagram()
     assert diagram.symbols() == {
-        "$\\Theta_0$", "$\\Theta_1$", "$\\Theta_3$", "$x_1$", "$x_2$", "$x_3$", "$F$", "$=$",
+        "$\\Theta_0$", "$\\Theta_1$", "$\\Theta_3$", "$x_1$", "$x_2$", "$x_3$",
+        "$F$", "$=$",
     }  # fmt: skip
     assert {"whole end", "resumed end"} <= ways(diagram, "x2")
     assert {"whole end", "resumed end"} <= ways(diagram, "x3")
