@@ -118,6 +118,9 @@ def test_no_token_is_lost_at_a_top_p_of_one() -> None:
     assert torch.equal(
         next_probabilities(logits, top_p=1.0), next_probabilities(logits)
     )
+    # the share of the first is 1 in floating point, but the second is there
+    sure = torch.tensor([[60.0, 0.0]], **DOUBLE)
+    assert (next_probabilities(sure, top_p=1.0) > 0).all()
 
 
 def test_of_equal_tokens_as_many_stay_as_are_asked_for() -> None:
