@@ -24,10 +24,10 @@ def plot_losses(folder: str | Path, name: str = PICTURE) -> Path:
     folder = Path(folder)
     figure = Figure(figsize=(6.4, 4.0), dpi=150, layout="constrained")
     axes = figure.subplots()
-    _draw(axes, folder / LOG, "text learned from", marker="")
-    _draw(axes, folder / VALIDATION, "text held out", marker="o")
+    _draw(axes, folder / LOG, "learned from", marker="")
+    _draw(axes, folder / VALIDATION, "held out", marker="o")
     axes.set_xlabel("step")
-    axes.set_ylabel("loss, nats per token")
+    axes.set_ylabel("loss in nats")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     path = folder / name

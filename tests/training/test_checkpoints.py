@@ -97,8 +97,11 @@ def test_one_state_is_always_the_same_bytes() -> None:
 
 
 def test_what_is_loaded_stands_alone() -> None:
-    """Not a view of the file's bytes, and not of each other."""
+    """Not a view of the file's bytes, which then could be forgotten."""
     found = from_bytes(to_bytes(state()))
+    for tensor in found["model"].values():
+        assert tensor.untyped_storage().nbytes() == 4 * tensor.numel()
+        assert tensor.data_ptr() % 16 == 0, "where PyTorch puts its own"
     found["model"]["a"].zero_()
     assert found["model"]["same"].sum() == 15
 
