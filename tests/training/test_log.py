@@ -234,6 +234,28 @@ def test_a_row_that_finds_no_room_is_an_error(tmp_path: Path) -> None:
             log.append(step=2)
 
 
+def test_a_row_that_is_taken_in_parts_is_written_whole(
+    tmp_path: Path,
+) -> None:
+    class Narrow:
+        """Takes three bytes at a time, as a file may."""
+
+        def __init__(self) -> None:
+            self.taken = b""
+
+        def write(self, data: memoryview) -> int:
+            self.taken += bytes(data[:3])
+            return min(3, len(data))
+
+    log = LogFile(tmp_path / "log.jsonl")
+    log.close()
+    narrow: Any = Narrow()
+    log._file = narrow
+    log.append(step=1, loss=0.25)
+    assert json.loads(narrow.taken) == {"step": 1, "loss": 0.25}
+    assert narrow.taken.endswith(b"\n")
+
+
 def test_a_log_in_memory_has_nothing_to_close() -> None:
     log = filled()
     log.sync()

@@ -6,7 +6,6 @@ kills are in test_kills.py.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,11 @@ from nlp_course.data.corpora import load_corpus
 from nlp_course.training import TrainingLog, diagnose, trainer
 from nlp_course.training.checkpoints import (
     CheckpointError,
+    from_bytes,
     load_checkpoint,
     save_checkpoint,
 )
+from nlp_course.training.log import LogFile
 from nlp_course.training.objectives import Objective
 from nlp_course.training.runs import BEST, LAST, LOG, VALIDATION, RunConfig
 from nlp_course.training.text_training import resume_text, train_text
@@ -266,20 +267,45 @@ def test_a_disk_that_fills_up_costs_nothing(tmp_path: Path) -> None:
 def test_the_logs_are_on_the_disk_before_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every checkpoint finds the rows of its steps in the file."""
+    """Every checkpoint finds the rows of its steps there."""
     module: Any = trainer
-    write, seen = module.write_atomically, []
+    write, sync, events = module.write_atomically, LogFile.sync, []
 
-    def watch(path: Path, data: bytes) -> None:
-        log = path.with_name(LOG)
-        if path.name == LAST and log.exists():
-            rows = [json.loads(row) for row in log.read_text().splitlines()]
-            seen.append(rows[-1]["step"])
+    def watch_sync(self: LogFile) -> None:
+        sync(self)
+        step = self.records[-1]["step"] if len(self) else 0
+        events.append((self.path.name, step))
+
+    def watch_write(path: Path, data: bytes) -> None:
+        events.append((path.name, from_bytes(data)["step"]))
         write(path, data)
 
-    monkeypatch.setattr(module, "write_atomically", watch)
-    train_text(small("rnn", small_text(tmp_path)), tmp_path / "run")
-    assert seen == [4, 10, 14, 20, 24]
+    monkeypatch.setattr(LogFile, "sync", watch_sync)
+    monkeypatch.setattr(module, "write_atomically", watch_write)
+    config = small("rnn", small_text(tmp_path), steps=10)
+    train_text(config, tmp_path / "run")
+    assert events == [
+        (LAST, 0),
+        *((LOG, 4), (VALIDATION, 0), (LAST, 5)),
+        *((LOG, 10), (VALIDATION, 10), (BEST, 10), (LAST, 10)),
+    ]
+
+
+def test_the_best_is_remembered_by_a_run_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter([1.0, 2.0, 1.5])  # after steps 10, 20 and 24
+    monkeypatch.setattr(
+        trainer, "validation_loss", lambda *_arguments: next(losses)
+    )
+    config = small("rnn", small_text(tmp_path))
+    with monkeypatch.context() as patch:
+        stop_before(16, patch)
+        with pytest.raises(Interrupted):
+            train_text(config, tmp_path / "run")
+    run = resume_text(tmp_path / "run")
+    assert run.best == (10, 1.0)
+    assert load_checkpoint(tmp_path / "run" / BEST)["step"] == 10
 
 
 def test_a_corpus_has_a_name_too(tmp_path: Path) -> None:
