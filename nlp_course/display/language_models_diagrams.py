@@ -87,12 +87,13 @@ _V, _K, _Q, _R = 1.0, 3.2, 5.9, 8.8  # where the four columns stand
 
 def _add_inputs(d: Diagram) -> None:
     """The memory behind a stopped gradient, and the segment."""
-    d.symbol("memory", _V, 0.0, "$x'$", "gate", _SMALL)
+    # a prime inside $…$ would come out as another character in live text
+    d.symbol("memory", _V, 0.0, "x′", "gate", _SMALL)
     d.circle("stop", _V, 1.2, "sg", "gate")
     d.symbol("x", _Q, 0.0, "$x$", "hidden", _SMALL)
     d.dot("copy", _Q, 1.2, "hidden")
     d.dot("join", _K, 1.2, "hidden")
-    d.symbol("joined", _K + 0.75, 1.85, "$[x'; x]$", "hidden", (1.3, 0.6))
+    d.symbol("joined", _K + 0.75, 1.85, "[x′; x]", "hidden", (1.3, 0.6))
     d.dot("both", _K, 2.5, "hidden")
     d.arrow("memory", "stop", "gate")
     d.arrow("stop", "join", "gate")

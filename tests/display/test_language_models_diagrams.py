@@ -32,7 +32,7 @@ def test_nothing_overlaps_and_it_fits_a_phone(make: object) -> None:
 
 def test_it_has_every_symbol_of_its_equations() -> None:
     assert relative_attention_diagram().symbols() == {
-        "$x'$", "$x$", "$[x'; x]$", "sg", "$P_{t-i}$",
+        "x′", "$x$", "[x′; x]", "sg", "$P_{t-i}$",
         "$W^Q$", "$W^K$", "$W^V$", "$W^R$",
         "$q_t$", "$k_i$", "$v_i$", "$r_{t-i}$", "$u$", "$v$",
         "·", "+", "÷√d", "$m_{ti}$", "softmax", "$\\alpha_{ti}$", "×", "Σ",
