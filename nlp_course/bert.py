@@ -34,6 +34,7 @@ from nlp_course.checks import (
 from nlp_course.pretrained.base import Pretrained
 from nlp_course.transformer import Embedding, Encoder, LayerNorm
 from nlp_course.transformer.feed_forward import ACTIVATIONS
+from nlp_course.transformer.weights import draw
 
 if TYPE_CHECKING:
     from nlp_course.pretrained.layout import Layout
@@ -279,14 +280,3 @@ class BERTClassifier(nn.Module):
         pooled = self.bert(ids, lengths, segments).pooled
         scores: Tensor = self.readout(pooled)
         return scores
-
-
-def draw(module: nn.Module, std: float) -> None:
-    """Matrices normally distributed, gains 1, all other weights 0."""
-    for name, weight in module.named_parameters():
-        if weight.dim() == 2:
-            nn.init.normal_(weight, std=std)
-        elif name.endswith("gain"):
-            nn.init.ones_(weight)
-        else:
-            nn.init.zeros_(weight)

@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from nlp_course.attention.cache import KeyValueCache
 from nlp_course.attention.masks import causal_mask
 from nlp_course.checks import check_positive, check_share
 from nlp_course.pretrained.base import Pretrained
 from nlp_course.transformer import Embedding, Encoder
+from nlp_course.transformer.weights import draw
 
 if TYPE_CHECKING:
     from nlp_course.pretrained.layout import Layout
@@ -134,16 +135,8 @@ class GPT(Pretrained):
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, as the class says."""
-        small = self.config.std / math.sqrt(2 * self.config.layers)
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                onto_path = name.endswith(("W_O", "W_2"))
-                std = small if onto_path else self.config.std
-                nn.init.normal_(weight, std=std)
-            elif name.endswith("gain"):
-                nn.init.ones_(weight)
-            else:
-                nn.init.zeros_(weight)
+        std = self.config.std
+        draw(self, std, onto_path=std / math.sqrt(2 * self.config.layers))
 
     def forward(
         self, ids: Int[Tensor, "batch T"]

@@ -46,6 +46,7 @@ from nlp_course.transformer import (
     LayerNorm,
     Residual,
 )
+from nlp_course.transformer.weights import draw
 
 Memory = tuple[Tensor, ...]  # for every layer (B, K, D)
 
@@ -165,16 +166,8 @@ class TransformerXL(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, as those of ``GPT``."""
-        small = self.config.std / math.sqrt(2 * self.config.layers)
-        for name, weight in self.named_parameters():
-            if weight.dim() == 2:
-                onto_path = name.endswith(("W_O", "W_2"))
-                std = small if onto_path else self.config.std
-                nn.init.normal_(weight, std=std)
-            elif name.endswith("gain"):
-                nn.init.ones_(weight)
-            else:
-                nn.init.zeros_(weight)
+        std = self.config.std
+        draw(self, std, onto_path=std / math.sqrt(2 * self.config.layers))
 
     def forward(
         self,

@@ -1,4 +1,4 @@
-"""Reading sizes and weights out of PyTorch's transformer layers."""
+"""Weights: drawn at the start, or read out of PyTorch's layers."""
 
 from __future__ import annotations
 
@@ -54,3 +54,22 @@ def copy_feed_forward(ours: nn.Module, theirs: TorchLayer) -> None:
         ours.b_1.copy_(theirs.linear1.bias)
         ours.W_2.copy_(theirs.linear2.weight)
         ours.b_2.copy_(theirs.linear2.bias)
+
+
+def draw(
+    module: nn.Module, std: float, *, onto_path: float | None = None
+) -> None:
+    """Matrices normally distributed, gains 1, all other weights 0.
+
+    ``std`` is the deviation, ``onto_path`` that of the matrices which write
+    to the residual path, ``W_O`` and ``W_2``, if it is another one.
+    """
+    for name, weight in module.named_parameters():
+        if weight.dim() == 2:
+            writes = name.endswith(("W_O", "W_2"))
+            chosen = onto_path if writes and onto_path is not None else std
+            nn.init.normal_(weight, std=chosen)
+        elif name.endswith("gain"):
+            nn.init.ones_(weight)
+        else:
+            nn.init.zeros_(weight)
