@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from nlp_course.bert import BERTConfig, BERTForPreTraining
-from nlp_course.data.tokenizers import Tokenizer, load_tokenizer
+from nlp_course.data.tokenizers import Tokenizer
+from nlp_course.data.vocabulary import tokenizer_from_json
 from nlp_course.gpt import GPT, GPTConfig
 from nlp_course.language_model import LanguageModel
 from nlp_course.training.optimizers import AnyOptimizer, muon_with_adamw
@@ -140,10 +139,7 @@ def train_tokenizer(kind: str, text: str, vocabulary: int | None) -> Tokenizer:
 
 def written_tokenizer(tokenizer: Tokenizer) -> str:
     """A tokenizer as text, from which ``read_tokenizer`` makes it anew."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        tokenizer.save(path)
-        return path.read_text("utf-8")
+    return tokenizer.to_json()
 
 
 def read_tokenizer(written: str) -> Tokenizer:
@@ -151,7 +147,4 @@ def read_tokenizer(written: str) -> Tokenizer:
 
     Raises ``ValueError`` for an unknown kind.
     """
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "tokenizer.json"
-        path.write_text(written, "utf-8")
-        return load_tokenizer(path)
+    return tokenizer_from_json(written)
